@@ -64,7 +64,7 @@ _OWN_BREAK = re.compile(r"\s*\n\s*")
 _NEVER_EMPTY = (bool, int, float, datetime)
 
 
-_KNOWN: dict[tuple[str, Text, TemplateLeaf, tuple[tuple[str, int], ...]], _Compiled] = {}
+_KNOWN: dict[tuple[str, Text, TemplateLeaf, tuple[tuple[str, int], ...]], Compiled] = {}
 """what was compiled last, so that a plugin that is checked, started again or there twice does not
 compile the same again; by what it depends on"""
 _KNOWN_MAX = 2_000
@@ -139,7 +139,7 @@ class TemplateLeaf:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class Compiled:
     """What compiling a leaf finds out."""
 
     names: Mapping[str, int]
@@ -153,6 +153,8 @@ class _Compiled:
     """whether values were written when it was compiled, in the words of the templates"""
     filters: Sequence[tuple[str, TemplateFilter]]
     """those it was compiled with, kept since their ids are in the key"""
+    variables: Sequence[str] = ()
+    """the names that it sets for other leaves"""
 
 
 class CompiledLeaf:
@@ -171,6 +173,8 @@ class CompiledLeaf:
         """the names that it takes from outside, each with its line in the file"""
         self.unsteady: tuple[str, int] | None = None
         """what makes the text of the same event another one each time, and its line in the file"""
+        self.variables: Sequence[str] = ()
+        """the names that it sets for other leaves, or that another one sets for it"""
         self._source = source
         self._template: Template | None = None
         self._parts: Parts | None = None
@@ -212,6 +216,7 @@ class CompiledLeaf:
 
         self.names, self.beginning, self._parts = known.names, known.beginning, known.parts
         self.unsteady = known.unsteady
+        self.variables = known.variables
         self._finalize = environment.finalize or str
         if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
             [(name, _)] = self._parts
@@ -219,7 +224,7 @@ class CompiledLeaf:
 
         self._template = Template.from_code(environment, known.code, {})
 
-    def _compile(self, environment: Environment, marking: Marking, text: str) -> _Compiled:
+    def _compile(self, environment: Environment, marking: Marking, text: str) -> Compiled:
         tree = environment.parse(text)
         check_filters(tree, marking)
         first = self._source.line - 1
@@ -243,7 +248,7 @@ class CompiledLeaf:
         if self.leaf.context_filter is not None or find_place is not None:
             add_places(tree, self.leaf.context_filter, find_place, marking)
 
-        return _Compiled(
+        return Compiled(
             names,
             beginning,
             parts_of(tree, self.leaf.context, environment.finalize or str),

@@ -89,6 +89,13 @@ class Names:
         fields = {name: getattr(event, name) for name in self._fields}
         return {**self._globals, **self.values, "fields": fields}
 
+    def with_values(self, values: Mapping[str, object]) -> Names:
+        """Return the same with further values, which win."""
+        names = copy(self)
+        names.values = {**self.values, **values}
+        names._shared = None
+        return names
+
     def context(self, template: Template, additional: Mapping[str, object]) -> Context:
         """Return Jinja's context, which leaves share until one sets a variable.
 

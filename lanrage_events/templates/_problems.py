@@ -70,7 +70,7 @@ class Problems:
 
         :param known: what the leaf can name besides the names of its own
         """
-        known = {*known, *leaf.leaf.context}
+        known = {*known, *leaf.leaf.context, *leaf.variables}
         for name, line in leaf.names.items():
             key = (leaf.file, leaf.path, line, UndefinedError)
             if name not in known and key not in self._reported:

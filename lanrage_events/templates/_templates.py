@@ -25,6 +25,7 @@ from ._leaf import (
     make_environment,
     make_finalizer,
 )
+from ._loop import LOOP, LOOP_MAX_ITEMS, LOOP_PATH, Loop, with_loops
 from ._marking import Marking
 from ._names import Names, is_name
 from ._problems import Problems
@@ -63,6 +64,8 @@ class Templates:
     :param report: called once with each problem of a template; the default logs it
     :param context: the names that :meth:`render` is given besides those of the event; with them,
         :meth:`check` finds names that do not exist
+    :param list_limits: how many items of each list are shown, by path, such as ``fields``; a file
+        with more of them is a problem
     """
 
     def __init__(
@@ -79,11 +82,13 @@ class Templates:
         texts: Mapping[str, str] = MappingProxyType({}),
         report: Callable[[TemplateError], object] | None = None,
         context: Collection[str] | None = None,
+        list_limits: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.kind = kind
         self._folders = tuple(folders)
-        self._leaves = dict(leaves)
-        self._leaves_of = {name: dict(own) for name, own in leaves_of.items()}
+        self._leaves = with_loops(leaves)
+        self._leaves_of = {name: with_loops(own) for name, own in leaves_of.items()}
+        self._list_limits = dict(list_limits)
         self._shorthands = dict(shorthands)
         self.words: Words = Words(self._render_word)
         """writes values in the words of the templates"""
@@ -283,19 +288,44 @@ class Templates:
         return None
 
     def _render_list(
-        self,
-        lists: Iterable[Iterable[Mapping[str, CompiledLeaf]]],
-        names: Names,
-        value_limit: int | None,
+        self, lists: Iterable[Iterable[_Item]], names: Names, value_limit: int | None
     ) -> list[dict[str, Any]]:
         """Render the items of the first list, or of the next one if all of them have errors."""
         for templates in lists:
-            items = [self._render_item(template, names, value_limit) for template in templates]
-            good = [item for item in items if item is not None]
-            if good or not items:
-                return good
+            rendered = [self._render_items(one, names, value_limit) for one in templates]
+            good = [items for items in rendered if items is not None]
+            if good or not rendered:
+                return [item for items in good for item in items]
 
         return []
+
+    def _render_items(
+        self, item: _Item, names: Names, value_limit: int | None
+    ) -> list[dict[str, Any]] | None:
+        """Render an item, for each value of its loop if it has one; return None for errors only."""
+        if item.loop is None:
+            found = self._render_item(item.leaves, names, value_limit)
+            return None if found is None else [found]
+
+        items: list[dict[str, Any]] = []
+        has_failed = False
+        try:
+            for item_names in item.loop.each(names):
+                if len(items) == LOOP_MAX_ITEMS:
+                    names.shortened.add(item.loop.path)
+                    break
+
+                found = self._render_item(item.leaves, item_names, value_limit)
+                if found is None:
+                    has_failed = True
+                else:
+                    items.append(found)
+
+        except Exception as error:  # noqa: BLE001 - the next place that has the list is used
+            self._problems.add_error(item.loop, error, names)
+            has_failed = True
+
+        return items if items or not has_failed else None
 
     def _render_item(
         self, template: Mapping[str, CompiledLeaf], names: Names, value_limit: int | None
@@ -335,7 +365,8 @@ class Templates:
                 plan.constants[path] = chain[0].constant
 
         for path in dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path):
-            plan.lists.append((path, [file.lists[path] for file in files if path in file.lists]))
+            if lists := [file.lists[path] for file in files if path in file.lists]:
+                plan.lists.append((path, lists))
 
         if cls.type in self._steady:
             for leaf in plan.first_leaves():
@@ -394,18 +425,28 @@ class Templates:
         file = _CompiledFile(self._compile_all(str(path), source.leaves, leaves))
         is_whole = is_whole and len(file.leaves) == len(source.leaves)
         for list_path, sources in source.lists.items():
-            items: list[dict[str, CompiledLeaf]] = []
+            items: list[_Item] = []
             for item in sources:
                 compiled = self._compile_all(str(path), item, leaves)
                 if len(compiled) == len(item):
-                    items.append({name.split("[].")[1]: leaf for name, leaf in compiled.items()})
+                    items.append(_make_item(compiled))
                 else:
                     is_whole = False
 
             if items or not sources:
                 file.lists[list_path] = items
 
+            self._check_length(str(path), list_path, items)
+
         return file, is_whole
+
+    def _check_length(self, file: str, path: str, items: Sequence[_Item]) -> None:
+        limit = self._list_limits.get(path)
+        once = [item for item in items if item.loop is None and item.leaves]
+        if limit is not None and len(once) > limit:
+            message = f"has {len(once)} items, of which only {limit} can be shown"
+            line = next(once[limit].all_leaves()).line
+            self._problems.add(TemplateError(file, message, leaf=path, line=line, is_warning=True))
 
     def _compile_all(
         self, file: str, sources: Mapping[str, Text], leaves: Mapping[str, TemplateLeaf]
@@ -416,7 +457,8 @@ class Templates:
             leaf = self._compiled_before.get((file, path, source))
             if leaf is None:
                 kind = leaves[known_path(leaves, path) or path]
-                leaf = CompiledLeaf(file, path, source, kind)
+                make = Loop if path.endswith(LOOP_PATH) else CompiledLeaf
+                leaf = make(file, path, source, kind)
                 try:
                     leaf.compile(self._environments[kind], self._marking)
                 except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
@@ -436,14 +478,38 @@ class _CompiledFile:
     """The leaves of a template file that have no errors."""
 
     leaves: dict[str, CompiledLeaf]
-    lists: dict[str, list[dict[str, CompiledLeaf]]] = field(default_factory=dict)
+    lists: dict[str, list[_Item]] = field(default_factory=dict)
     """without those of which all items have errors"""
 
     def all_leaves(self) -> Iterator[CompiledLeaf]:
         yield from self.leaves.values()
         for items in self.lists.values():
             for item in items:
-                yield from item.values()
+                yield from item.all_leaves()
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """An item of a list in a template file, which has no errors."""
+
+    leaves: Mapping[str, CompiledLeaf]
+    loop: Loop | None
+    """for what it is repeated; None if it is there once"""
+
+    def all_leaves(self) -> Iterator[CompiledLeaf]:
+        if self.loop is not None:
+            yield self.loop
+
+        yield from self.leaves.values()
+
+
+def _make_item(compiled: Mapping[str, CompiledLeaf]) -> _Item:
+    leaves = {path.split("[].")[1]: leaf for path, leaf in compiled.items()}
+    loop = leaves.pop(LOOP, None)
+    for leaf in leaves.values():
+        leaf.variables = loop.variables if loop is not None else ()
+
+    return _Item(leaves, loop if isinstance(loop, Loop) else None)
 
 
 def _sources(files: Iterable[_CompiledFile]) -> list[tuple[str, str, str]]:
@@ -463,7 +529,7 @@ class _Plan:
         self.constants: dict[str, Any] = {}
         self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []
         self.apart: dict[str, Sequence[CompiledLeaf]] = {}
-        self.lists: list[tuple[str, Sequence[Sequence[Mapping[str, CompiledLeaf]]]]] = []
+        self.lists: list[tuple[str, Sequence[Sequence[_Item]]]] = []
 
     def first_leaves(self) -> Iterator[CompiledLeaf]:
         """Yield the leaves that are used as long as they have no error."""
@@ -472,7 +538,7 @@ class _Plan:
 
         for _, lists in self.lists:
             for item in lists[0] if lists else ():
-                yield from item.values()
+                yield from item.all_leaves()
 
     def names(
         self,

@@ -523,7 +523,7 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
         (
             "rows:\n- x",
             (
-                "base/toy/event.yaml:2:3: rows[]: expected keys with values (name, value), found a text"
+                "base/toy/event.yaml:2:3: rows[]: expected keys with values (for, name, value), found a text"
             ),
         ),
         (

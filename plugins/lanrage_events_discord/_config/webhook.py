@@ -12,7 +12,7 @@ from lanrage_events.config import ConfigModel
 
 from .. import limits
 from .._client import validate_webhook_url
-from .._embeds import explain_picture, explain_url
+from .._embeds import explain_picture, explain_url, explain_username
 from .._quiet import QuietConfig
 from .batch import BatchConfig
 from .checks import Blank, Snowflake, blank_is_none, fits, whole_config
@@ -94,11 +94,8 @@ class WebhookConfig(ConfigModel):
     @property
     def username_problem(self) -> str:
         """Why Discord does not accept the username, empty if it does."""
-        name = (self.username or "").strip()
-        if name.lower() not in limits.USERNAMES_RESERVED:
-            return ""
-
-        return f"Discord does not allow the name '{name}': choose another name"
+        problem = explain_username(self.username or "")
+        return f"{problem}: choose another name" if problem else ""
 
     @property
     def avatar_problem(self) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from .. import limits
 from .._client import DiscordError, Outcome
-from .._embeds import NESTED_TEXTS, PARTS, URLS, Embed, EmbedField, Message
+from .._embeds import NESTED_TEXTS, PARTS, URLS, Button, Embed, EmbedField, Message
 
 MAX_REMEMBERED = 1000
 _SHOWN_CHARACTERS = 80
 
 _EMBED_PATH = re.compile(r"embeds\.([0-9]{1,3})(?:\.(.+))?")
+_BUTTON_PATH = re.compile(r"components\.([0-9])(?:\.components\.([0-9]))?(?:\..*)?")
 _FIELD_PATH = re.compile(r"fields\.([0-9]{1,3})(?:\..*)?")
 # Without the title and the description, which say what happened.
 _OPTIONAL: Mapping[str, str] = {
@@ -86,7 +88,12 @@ class Omissions:
                 self._missing += 1
                 message = replace(message, **{name: type(value)()})
 
-        return replace(message, embeds=tuple(embeds)) if self._missing else message
+        buttons = tuple(one for one in message.buttons if ("buttons", one) not in self._parts)
+        self._missing += len(message.buttons) - len(buttons)
+        if not self._missing:
+            return message
+
+        return replace(message, embeds=tuple(embeds), buttons=buttons)
 
     def find(self, message: Message, outcome: Outcome) -> list[Omission]:
         """Return what is left out from now on, empty if the message cannot be sent without it.
@@ -155,6 +162,10 @@ def _parts_of(message: Message, error: DiscordError) -> Iterator[tuple[str, Part
         yield key, (key, getattr(message, key))
     elif key in _MENTIONS and message.content:
         yield key, ("content", message.content)
+    elif key == "components":
+        for button in _buttons_of(message, error):
+            yield error.path, ("buttons", button)
+
     elif (place := _embed_of(message, error)) is not None:
         index, path = place
         embed = message.embeds[index]
@@ -163,6 +174,19 @@ def _parts_of(message: Message, error: DiscordError) -> Iterator[tuple[str, Part
             fields = [field for field in embed.fields if part != ("fields", field)]
             if _is_shown(embed, part[:1], fields):
                 yield path, part
+
+
+def _buttons_of(message: Message, error: DiscordError) -> Sequence[Button]:
+    """Return the button that an error is about, or those of its row, or all of them."""
+    match = _BUTTON_PATH.fullmatch(error.path)
+    if match is None:
+        return message.buttons
+
+    begin, length = int(match[1]) * limits.ROW_MAX_BUTTONS, limits.ROW_MAX_BUTTONS
+    if match[2] is not None:
+        begin, length = begin + int(match[2]), 1
+
+    return message.buttons[begin : begin + length]
 
 
 def _part_of(embed: Embed, path: str) -> Part | None:
@@ -209,6 +233,8 @@ def _remember(known: dict[Any, Any], key: object, value: object) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, EmbedField):
         value = f"{value.name}: {value.value}"
+    elif isinstance(value, Button):
+        value = f"{value.label}: {value.url}"
 
     text = "".join(c if c.isprintable() else " " for c in str(value))
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"

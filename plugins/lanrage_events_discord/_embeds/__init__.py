@@ -32,6 +32,7 @@ from .message import (
     SUPPRESS_NOTIFICATIONS,
     Button,
     Message,
+    explain_username,
     fit_mentions,
     role_mention,
     user_mention,

@@ -115,6 +115,19 @@ class Message:
         ]
 
 
+def explain_username(name: str) -> str:
+    """Return why Discord does not accept the name of a message, empty if it does."""
+    name = name.strip()
+    for word in limits.USERNAME_MUST_NOT_CONTAIN:
+        if word in name.lower():
+            return f"Discord does not allow '{word}' in it"
+
+    if name.lower() in limits.USERNAMES_RESERVED:
+        return f"Discord does not allow the name '{name}'"
+
+    return ""
+
+
 def fit_mentions(roles: Iterable[str], users: Iterable[str]) -> tuple[list[str], list[str]]:
     """Return as many of the ids of roles and of users as a message can mention, roles first.
 

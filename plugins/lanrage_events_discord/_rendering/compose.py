@@ -39,10 +39,10 @@ def compose(
 
     A single entry is its own embed, and so is each whose line in a digest would lack text: that
     embed stands between the lines of what came before and after it. An alert is its own message.
-    Entries share one only if it has the same name, picture and thread for them. The messages show
-    slices of the batch that follow each other, so that the first ``message.entries`` can be
-    acknowledged when ``message`` is delivered. They are made one by one, so a caller may send the
-    first and later compose the rest again, with what has come since.
+    Entries share one only if it has the same name and picture for them. The messages show slices of
+    the batch that follow each other, so that the first ``message.entries`` can be acknowledged when
+    ``message`` is delivered. They are made one by one, so a caller may send the first and later
+    compose the rest again, with what has come since.
 
     :param entries: the batch, oldest first
     :param wording: the texts of the messages besides the entries
@@ -73,7 +73,8 @@ def compose(
 
 def compose_test_message(renderer: Renderer) -> Message:
     """Return the message that shows whether a webhook works."""
-    return replace(_message_of(renderer.render(WebhookTest())), entries=0)
+    entry = renderer.render(WebhookTest())
+    return _signed(replace(_message_of(entry), entries=0), entry.extras)
 
 
 def _message_of(entry: Entry) -> Message:
@@ -88,8 +89,8 @@ def _message_of(entry: Entry) -> Message:
     )
 
 
-def _place(message: Message, extras: Extras) -> Message:
-    """Post a message under the name, with the picture and in the thread of its entries."""
+def _signed(message: Message, extras: Extras) -> Message:
+    """Post a message under the name and with the picture of its entries."""
     if extras is NO_EXTRAS:
         return message
 
@@ -121,7 +122,7 @@ def _end(entries: Sequence[Entry], position: int) -> int:
     """Return where the entries end that may be in one message with the first of them."""
     extras = entries[position].extras
     for index, entry in enumerate(islice(entries, position + 1, None), position + 1):
-        if entry.extras is not extras and not extras.has_place_of(entry.extras):
+        if entry.extras is not extras and not extras.has_sender_of(entry.extras):
             return index
 
     return len(entries)
@@ -152,7 +153,7 @@ def _compose(
         if is_last and position + message.entries < len(entries):
             message = _last(entries, position, sharing, wording, each, times, reserve)
 
-        message = _place(message, entries[position].extras)
+        message = _signed(message, entries[position].extras)
         if note is not None:
             if _has_room(message, note):
                 message = replace(message, embeds=(*message.embeds, note))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -89,21 +89,16 @@ class Extras:
     buttons: tuple[Button, ...] = ()
     """below the embed; a message that shows other events, too, has none"""
     thread_name: str = ""
-    """the thread in which it is posted; empty for the one that the webhook has"""
+    """the post of a card in a forum"""
     applied_tags: tuple[str, ...] = ()
-    """ids of the tags of that thread, should it be created"""
+    """ids of the tags of that post"""
 
-    def has_place_of(self, other: Self) -> bool:
-        """Whether both are posted under one name, with one picture and in one thread."""
-        return self is other or (
-            self.username == other.username
-            and self.avatar_url == other.avatar_url
-            and self.thread_name == other.thread_name
-        )
+    def has_sender_of(self, other: Self) -> bool:
+        """Whether both are posted under one name and with one picture."""
+        return self.username == other.username and self.avatar_url == other.avatar_url
 
 
 NO_EXTRAS = Extras()
-_EXTRA_TEXTS = tuple(one.name for one in fields(Extras) if one.type == "str")
 
 
 @dataclass(slots=True)
@@ -226,9 +221,9 @@ def _presentation(data: dict[str, Any]) -> Presentation:
 
 def _extras(data: dict[str, Any]) -> Extras:
     # A later version may write others.
-    texts = {name: str(data[name]) for name in _EXTRA_TEXTS if name in data}
     return Extras(
-        **texts,
+        content=str(data.get("content", "")),
+        username=str(data.get("username", "")),
+        avatar_url=str(data.get("avatar_url", "")),
         buttons=tuple(Button(one["label"], one["url"]) for one in data.get("buttons", ())),
-        applied_tags=tuple(data.get("applied_tags", ())),
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 from lanrage_events.events import in_utc, parse_time
 from lanrage_events.templates import (
     Continuation,
+    LeafWarning,
     SafeString,
     TemplateFilter,
     TemplateLeaf,
@@ -21,6 +22,7 @@ from .._embeds import (
     code,
     code_text,
     explain_picture,
+    explain_username,
     find_host,
     find_line_place,
     link_markdown,
@@ -79,6 +81,23 @@ def _parse_effect(value: object) -> Effect:
     raise ValueError(f"expected {Effect.JOIN} or {Effect.LEAVE}, not '{text[:40]}'")
 
 
+def _parse_username(value: object) -> str:
+    name = str(value)
+    if problem := explain_username(name):
+        raise LeafWarning(f"{problem}: choose another name. The webhook's own is shown")
+
+    return name
+
+
+def _parse_button_url(value: object) -> str:
+    address = parse_url(value)
+    if utf16_units(address) > limits.BUTTON_URL_MAX_CHARACTERS:
+        most = limits.BUTTON_URL_MAX_CHARACTERS
+        raise LeafWarning(f"the address of a button has at most {most} characters: shorten it")
+
+    return address
+
+
 def markdown_leaf(
     limit: int,
     *,
@@ -117,6 +136,16 @@ _URL_LEAF = TemplateLeaf(
 )
 _PICTURE_LEAF = replace(_URL_LEAF, warn=explain_picture)
 
+EXTRA_LEAVES: Mapping[str, TemplateLeaf] = {
+    # Outside of an embed, the same is markdown; what would mention someone is escaped there, too.
+    "content": markdown_leaf(limits.CONTENT_MAX_CHARACTERS, lines=True),
+    "username": replace(_plain_leaf(limits.USERNAME_MAX_CHARACTERS), parse=_parse_username),
+    "avatar_url": _PICTURE_LEAF,
+    "buttons[].label": _plain_leaf(limits.BUTTON_LABEL_MAX_CHARACTERS),
+    "buttons[].url": replace(_URL_LEAF, parse=_parse_button_url),
+}
+"""the leaves of what a message has besides its embed"""
+
 LEAVES: Mapping[str, TemplateLeaf] = {
     "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS, overflow=TITLE_OVERFLOW_CHARACTERS),
     # What Discord's description cannot hold goes on in fields.
@@ -146,8 +175,12 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "digest.subject": TemplateLeaf(write=plain, measure=utf16_units),
     "digest.effect": TemplateLeaf(parse=_parse_effect),
     "digest.counted": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
+    **EXTRA_LEAVES,
 }
 """the leaves of a Discord template"""
+
+LIST_LIMITS = {"fields": limits.EMBED_MAX_FIELDS, "buttons": limits.MESSAGE_MAX_BUTTONS}
+"""how many items Discord shows of the lists of a template"""
 
 SHORTHANDS: Mapping[str, str] = {
     part: path for path, part in PARTS.items() if path.startswith(f"{part}.")

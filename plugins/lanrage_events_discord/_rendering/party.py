@@ -43,13 +43,15 @@ _SHOWN = {
     "description": markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
 }
 
-CARD_LEAVES: Mapping[str, TemplateLeaf] = {
-    **_SHOWN,
+CARD_ONLY_LEAVES: Mapping[str, TemplateLeaf] = {
     "thread_name": TemplateLeaf(
         write=plain, limit=limits.THREAD_NAME_MAX_CHARACTERS, measure=utf16_units
     ),
     "applied_tags": TemplateLeaf(write=plain, parse=_parse_tags),
 }
+"""the leaves of the post of a card"""
+
+CARD_LEAVES: Mapping[str, TemplateLeaf] = {**_SHOWN, **CARD_ONLY_LEAVES}
 """the leaves of ``party_card.yaml``"""
 
 RECAP_LEAVES: Mapping[str, TemplateLeaf] = {

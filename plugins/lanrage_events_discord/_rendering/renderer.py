@@ -19,6 +19,7 @@ from lanrage_events.templates import RenderedLeaves, TemplateError, Templates, u
 from .. import limits
 from .._embeds import (
     PARTS,
+    Button,
     Embed,
     EmbedField,
     break_markdown,
@@ -31,12 +32,22 @@ from .leaves import (
     DIGEST_GROUP_MAX_CHARACTERS,
     DIGEST_HEADING_OVERFLOW_CHARACTERS,
     DIGEST_ITEM_MAX_CHARACTERS,
+    EXTRA_LEAVES,
     FILTERS,
     FUNCTIONS,
     LEAVES,
+    LIST_LIMITS,
     SHORTHANDS,
 )
-from .party import CARD_LEAVES, PLAIN_CARD_LEAVES, RECAP_LEAVES, PartyCard, PartyRecap, PlainCard
+from .party import (
+    CARD_LEAVES,
+    CARD_ONLY_LEAVES,
+    PLAIN_CARD_LEAVES,
+    RECAP_LEAVES,
+    PartyCard,
+    PartyRecap,
+    PlainCard,
+)
 from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_of
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -50,6 +61,7 @@ _BLOCK = re.compile(r"```|^\s*(?:#{1,3}\s|-#|[-*+]\s|>|\d+\.\s)", re.MULTILINE)
 
 # Discord requires a name of each field, and shows nothing for this one.
 _NO_NAME = "\u200b"
+_EXTRA_KEYS = frozenset(path.partition("[]")[0] for path in (*EXTRA_LEAVES, *CARD_ONLY_LEAVES))
 # Longer ones are kept as their hash, so that two that begin alike are not one.
 _SUBJECT_MAX_CHARACTERS = 128
 # Of the fields in which a description goes on.
@@ -89,6 +101,7 @@ class Renderer:
             },
             report=report,
             context=("invite",),
+            list_limits=LIST_LIMITS,
         )
         self._invite_url = invite_url
         self._classes: dict[str, type[Event]] = {}
@@ -177,6 +190,7 @@ class Renderer:
             parts = self._parts(event, shown)
 
         embed = Embed(**parts)
+        extras = NO_EXTRAS if _EXTRA_KEYS.isdisjoint(leaves) else _extras(leaves)
         shortened = _lacks_text(embed, parts, shown.shortened)
         shown_by_embed = embed_size(embed) if shortened else inf
         return Entry(
@@ -186,7 +200,7 @@ class Renderer:
             embed=embed,
             digest=self._digest(event, leaves, leaves.shortened, shown_by_embed),
             shortened=shortened,
-            extras=_extras(leaves),
+            extras=extras,
         )
 
     def _shortened(
@@ -281,11 +295,6 @@ class Renderer:
         )
 
 
-def _extras(leaves: Mapping[str, Any]) -> Extras:
-    post = {name: leaves[name] for name in ("thread_name", "applied_tags") if name in leaves}
-    return Extras(**post) if post else NO_EXTRAS
-
-
 def _move_long_title(parts: dict[str, Any], title: str) -> None:
     """Put a title that Discord would not take above the description, if there is room for it."""
     if utf16_units(title) <= limits.TITLE_MAX_CHARACTERS:
@@ -375,6 +384,22 @@ def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:
         EmbedField(item["name"], item["value"], item.get("inline", False))
         for item in items
         if "name" in item and "value" in item
+    )
+
+
+def _extras(leaves: Mapping[str, Any]) -> Extras:
+    buttons = [
+        Button(item["label"], item["url"])
+        for item in leaves.get("buttons", ())
+        if "label" in item and "url" in item
+    ]
+    return Extras(
+        content=leaves.get("content", ""),
+        username=leaves.get("username", ""),
+        avatar_url=leaves.get("avatar_url", ""),
+        buttons=tuple(buttons[: limits.MESSAGE_MAX_BUTTONS]),
+        thread_name=leaves.get("thread_name", ""),
+        applied_tags=leaves.get("applied_tags", ()),
     )
 
 

@@ -22,7 +22,7 @@ from lanrage_events.templates import SafeString, Templates, utf16_units
 from .. import limits
 from .._embeds import PARTS, Embed, markdown, shorten_markdown
 from .entry import COUNT
-from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, markdown_leaf
+from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, EXTRA_LEAVES, LEAVES, markdown_leaf
 from .party import POLL_ANSWER, PartyCard, PartyRecap, PlainCard
 
 MORE_MAX_CHARACTERS = 600
@@ -58,6 +58,7 @@ DIGEST_LEAVES = {
 
 ALERT_LEAVES = {
     **_OWN_LEAVES,
+    **EXTRA_LEAVES,
     **{
         f"{part}.{kind}": markdown_leaf(ALERT_LINE_MAX_CHARACTERS, apart=True)
         for part in ("begun", "over")

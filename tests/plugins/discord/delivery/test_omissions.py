@@ -84,10 +84,15 @@ def bad_thumbnails(body: Any) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    discord: Discord, folder: Path, state_folder: Path | None = None, **webhook: Any
+    discord: Discord,
+    folder: Path,
+    state_folder: Path | None = None,
+    *,
+    template: str = TEMPLATE,
+    **webhook: Any,
 ) -> AsyncIterator[tuple[EventBus, DiscordPlugin]]:
     (folder / "discord").mkdir(parents=True, exist_ok=True)
-    (folder / "discord" / "notification.yaml").write_text(TEMPLATE, encoding="utf-8")
+    (folder / "discord" / "notification.yaml").write_text(template, encoding="utf-8")
     async with httpx.AsyncClient(transport=discord.transport) as http:
         batch = {"style": "embeds", "immediate": False}
         webhooks = {"main": {"url": URL, "batch": batch, **webhook}}
@@ -207,3 +212,54 @@ async def test_what_an_event_cannot_do_without_makes_a_dead_letter(tmp_path: Pat
         assert outbox.statistics().dead == 1
 
     assert discord.titles == ["n0", "n2"]
+
+
+EXTRAS = """\
+title: "{{ title }}"
+content: "look: {{ title }}"
+username: "{{ message }}"
+buttons:
+- {label: Good, url: "https://good.example"}
+- {label: Bad, url: "https://bad.example"}
+"""
+
+
+def bad_buttons(body: Any) -> list[str]:
+    return [
+        f"components.{row}.components.{column}.url"
+        for row, one in enumerate(body.get("components", ()))
+        for column, button in enumerate(one["components"])
+        if button["label"] == "Bad"
+    ]
+
+
+def bad_names(body: Any) -> list[str]:
+    return ["username"] if "username" in body else []
+
+
+@pytest.mark.parametrize(
+    ("find", "lost"), [(bad_buttons, "Bad: https://bad.example"), (bad_names, "username 'text'")]
+)
+async def test_a_button_or_a_name_that_discord_rejects_costs_one_request_and_no_event(
+    tmp_path: Path,
+    find: Callable[[Any], list[str]],
+    lost: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    discord = Discord(find)
+    async with running(discord, tmp_path, template=EXTRAS) as (bus, plugin):
+        for number in range(3):
+            await bus.publish(notice(number))
+            await anyio.sleep(10)
+
+        assert plugin.pending == 0
+        assert left_out(plugin) == 3
+
+    assert discord.titles == ["n0", "n1", "n2"]
+    assert [body["content"] for body in discord.accepted] == [f"look: n{n}" for n in range(3)]
+    labels = [
+        [b["label"] for b in body["components"][0]["components"]] for body in discord.accepted
+    ]
+    assert labels == [["Good", "Bad"] if find is bad_names else ["Good"]] * 3
+    assert len(discord.bodies) - len(discord.accepted) == 1
+    assert caplog.text.count(lost) == 1

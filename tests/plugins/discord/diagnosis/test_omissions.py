@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lanrage_events_discord._client import DiscordError, Outcome, OutcomeKind
 from lanrage_events_discord._diagnosis import Omissions
-from lanrage_events_discord._embeds import Embed, EmbedField, Message
+from lanrage_events_discord._embeds import Button, Embed, EmbedField, Message
 
 Running: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -165,3 +165,43 @@ def test_no_answers_of_discord_make_it_go_on_for_ever(
 
         for embed in omissions.apply(message).embeds:
             assert embed.to_dict().keys() & {"title", "description", "fields", "image", "author"}
+
+
+BUTTONS = tuple(Button(f"{n}", f"https://example.org/{n}") for n in range(12))
+
+
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [
+        ("components.1.components.2.url", {7}),
+        ("components.0.components.0", {0}),
+        ("components.2", {10, 11}),
+        ("components.2.components", {10, 11}),
+        ("components", set(range(12))),
+    ],
+)
+def test_button_that_discord_names_is_left_out_from_then_on(path: str, missing: set[int]) -> None:
+    omissions = Omissions()
+    message = Message(entries=1, embeds=(whole(),), buttons=BUTTONS)
+    found = omissions.find(message, rejection(path))
+    assert [str(one) for one in found] == [
+        f"{path} '{n}: https://example.org/{n}' (Not good.)" for n in sorted(missing)
+    ]
+    left = tuple(one for n, one in enumerate(BUTTONS) if n not in missing)
+    assert omissions.apply(message).buttons == left
+    omissions.delivered()
+    assert omissions.count == len(missing)
+    assert omissions.find(omissions.apply(message), rejection("components.4.components.4")) == []
+
+
+def test_text_and_name_that_discord_names_are_left_out() -> None:
+    omissions = Omissions()
+    message = Message(
+        entries=1, embeds=(whole(),), content="hi", username="Bot", avatar_url=OLD, buttons=BUTTONS
+    )
+    paths = ("content", "username", "avatar_url", "components.0.components.0.label")
+    assert len(omissions.find(message, rejection(*paths))) == 4
+    left = omissions.apply(message)
+    assert (left.content, left.username, left.avatar_url) == ("", "", "")
+    assert left.buttons == BUTTONS[1:]
+    assert left.embeds == message.embeds

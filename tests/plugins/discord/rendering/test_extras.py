@@ -50,8 +50,6 @@ def test_extras_wait_in_the_outbox() -> None:
         username="Bot",
         avatar_url="https://example.org/a.png",
         buttons=(JOIN, Button("Map", "https://example.org/map")),
-        thread_name="Friday",
-        applied_tags=("1", "2"),
     )
     assert Entry.from_json(full.to_json()) == full
     some = entry(2, content="hi")
@@ -100,9 +98,9 @@ def test_message_of_several_events_has_neither_content_nor_buttons(style: str) -
     assert message.username == "Bot"
 
 
-@pytest.mark.parametrize("key", ["username", "avatar_url", "thread_name"])
+@pytest.mark.parametrize("key", ["username", "avatar_url"])
 @pytest.mark.parametrize("style", ["digest", "embeds"])
-def test_events_that_differ_in_their_place_share_no_message(key: str, style: str) -> None:
+def test_events_that_differ_in_name_or_picture_share_no_message(key: str, style: str) -> None:
     values = ["a", "a", "b", "", "", "b", "a"]
     batch = [entry(n, **{key: value, "content": str(n)}) for n, value in enumerate(values)]
     messages = composed(*batch, style=style)
@@ -116,13 +114,10 @@ def test_events_that_differ_in_their_place_share_no_message(key: str, style: str
     assert [message.content for message in messages] == ["", "2", "", "5", "6"]
 
 
-def test_content_buttons_and_tags_divide_nothing() -> None:
+def test_content_and_buttons_divide_nothing() -> None:
     batch = [entry(1), entry(2, content="hi"), entry(3, buttons=(JOIN,)), entry(4)]
     [message] = composed(*batch)
     assert message.entries == 4
-    first, second = entry(1, thread_name="a", applied_tags=("1",)), entry(2, thread_name="a")
-    [message] = composed(first, second)
-    assert (message.thread_name, message.applied_tags) == ("a", ("1",))
 
 
 @given(
