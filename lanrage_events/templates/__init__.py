@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._exceptions import TemplateError as TemplateError
 from ._clusters import character_boundary as character_boundary
+from ._clusters import utf16_units as utf16_units
 from ._filters import TemplateFilter as TemplateFilter
 from ._json import WHOLE_EVENT as WHOLE_EVENT
 from ._json import JSONTemplates as JSONTemplates
@@ -15,7 +16,6 @@ from ._sets import builtin_sets as builtin_sets
 from ._sets import template_folder as template_folder
 from ._templates import RenderedLeaves as RenderedLeaves
 from ._templates import Templates as Templates
-from ._text import utf16_units as utf16_units
 from ._words import Words as Words
 
 for _value in tuple(globals().values()):

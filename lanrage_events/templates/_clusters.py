@@ -1,4 +1,4 @@
-"""Clusters: characters that people see as one, such as an emoji with its skin tone."""
+"""Lengths of texts, and clusters: what people see as one character, such as an emoji with its skin tone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ ELLIPSIS = "…"
 
 # A cluster longer than this may be cut anywhere.
 _CLUSTER_MAX_CHARACTERS = 32
+
+
+def utf16_units(text: str) -> int:
+    """Return the length of a text in UTF-16, as JavaScript counts: an emoji is 2 units long.
+
+    It is never less than the number of code points, so a limit that is kept in these units is kept
+    whichever of the two it means.
+    """
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shorten(text: str, fits: Callable[[str], bool]) -> str:
