@@ -366,6 +366,8 @@ class CardStore:
         for followed in changed:
             self._file.put(followed)
             for card in followed.cards.values():
+                # Its message still has the name.
+                card.is_done = card.is_done and card.message_id is None
                 self._touch(card)
 
         await self.save()
