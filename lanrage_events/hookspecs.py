@@ -394,6 +394,14 @@ def http_pages() -> Iterable[Page]:  # type: ignore[empty-body]
 
 
 @hookspec
+def invite_url() -> str | None:
+    """Called when people are invited, such as on a big screen; returns the URL of the invite.
+
+    It leads to where people talk, such as a voice channel. It is no secret. None if there is none.
+    """
+
+
+@hookspec
 def metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
     """Called when the metrics are read; returns quickly, without waiting.
 

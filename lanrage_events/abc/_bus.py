@@ -409,8 +409,8 @@ class Bus(ABC):
         ``replaced_events`` are pairs of events, of ``template_folders`` folders, and of
         ``written_files`` paths or file descriptors. A plugin whose hook fails is logged and skipped.
 
-        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox``, ``replaced_events``,
-            ``template_folders`` or ``written_files``
+        :param hook: ``http_pages``, ``http_routes``, ``invite_url``, ``metrics``, ``outbox``,
+            ``replaced_events``, ``template_folders`` or ``written_files``
         :raises ValueError: if it is any other hook
         """
 

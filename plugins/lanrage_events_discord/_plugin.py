@@ -422,11 +422,13 @@ class DiscordPlugin:
     async def _make_renderer(self, bus: Bus) -> Renderer:
         # The lanes need it before there is a setup, which needs the lanes.
         self._setup = None
-        renderer = Renderer(bus.template_folders(), invite_url=self._invite_url)
+        renderer = Renderer(bus.template_folders(), invite_url=self.invite_url)
         await renderer.prepare(bus.events.types())
         return renderer
 
-    def _invite_url(self) -> str | None:
+    @hookimpl
+    def invite_url(self) -> str | None:
+        """Return the invite to the voice channel, from the configuration or the setup page."""
         return self.config.invite_url if self._setup is None else self._setup.invite_url
 
     async def _open_lanes(self, bus: Bus, setup: Setup, lanes: Lanes) -> None:

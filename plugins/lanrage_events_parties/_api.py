@@ -180,26 +180,28 @@ def entry_of(party: Party, most: int | None = None) -> PartyEntry:
     return PartyEntry(
         key=party.key,
         id=party.id,
-        name=_short(party.name),
-        host=_short(party.host),
+        name=name_or_none(party.name),
+        host=name_or_none(party.host),
         active=is_active(party),
         since=party.since,
         size=party.size,
-        members=[MemberEntry(name=_cut(m.name), since=m.since) for m in party.members[:most]],
+        members=[MemberEntry(name=cut(m.name), since=m.since) for m in party.members[:most]],
         peak=party.peak,
         visitors=party.visitors,
-        game=_short(party.game),
+        game=name_or_none(party.game),
         game_since=party.game_since,
-        players=[_cut(name) for name in party.players[:most]],
-        games=[GameEntry(name=_cut(n), seconds=s, times=times) for n, s, times in party.games],
-        loyal=[VisitorEntry(name=_cut(name), seconds=seconds) for name, seconds in party.loyal],
+        players=[cut(name) for name in party.players[:most]],
+        games=[GameEntry(name=cut(n), seconds=s, times=times) for n, s, times in party.games],
+        loyal=[VisitorEntry(name=cut(name), seconds=seconds) for name, seconds in party.loyal],
         last_change=party.last_change,
     )
 
 
-def _short(name: str | None) -> str | None:
-    return None if name is None else _cut(name)
+def name_or_none(name: str | None) -> str | None:
+    """Return a name for an answer, if there is one."""
+    return None if name is None else cut(name)
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
+    """Return a name for an answer."""
     return name if len(name) <= NAME_MAX_CHARACTERS else f"{name[: NAME_MAX_CHARACTERS - 1]}…"

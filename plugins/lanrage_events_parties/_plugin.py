@@ -32,6 +32,7 @@ from ._api import PartiesAPI
 from ._config import PartiesConfig
 from ._details import LOST_AFTER, Details
 from ._ending import Ending
+from ._screen import LastEvents, ScreenAPI
 from ._state import SCHEMA, State
 
 logger = logging.getLogger("lanrage_events.parties")
@@ -60,6 +61,8 @@ class PartiesPlugin:
         self._state = State(Database(None, SCHEMA))
         self._details = Details(self._state)
         self._ending = Ending(config)
+        self._last_events = LastEvents()
+        self._bus: Bus | None = None
         self._changed = anyio.Event()
         self._is_running = False
 
@@ -91,7 +94,9 @@ class PartiesPlugin:
         with self._details.working():
             for number, event in followed.items():
                 try:
-                    arrived.append((event, self._state.follow(event)))
+                    keys = self._state.follow(event)
+                    arrived.append((event, keys))
+                    self._last_events.add(event, keys)
                 except Exception as error:  # noqa: BLE001 - raised for this event alone
                     failed[number] = error
 
@@ -113,7 +118,10 @@ class PartiesPlugin:
     def _note(self, keys: Collection[str]) -> None:
         """Note that parties changed."""
         for key in keys:
-            self._ending.update(key, self.parties.get(key))
+            party = self.parties.get(key)
+            self._ending.update(key, party)
+            if party is None:
+                self._last_events.drop(key)
 
         if keys:
             self._renew()
@@ -127,6 +135,7 @@ class PartiesPlugin:
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Read what is kept, and end the parties that are over."""
+        self._bus = bus
         path = self._path(bus)
         if path is None:
             logger.info(
@@ -223,6 +232,7 @@ class PartiesPlugin:
         if self._is_running:
             removed = await self._state.forget(person)
             self._details.continue_from(self._state)
+            self._last_events.forget(person)
             self._renew()
             return removed
 
@@ -236,7 +246,13 @@ class PartiesPlugin:
     @hookimpl
     def http_routes(self) -> Iterable[Route]:
         """Return the operations of the API."""
-        return PartiesAPI(lambda: self.parties).routes()
+        screen = ScreenAPI(lambda: self.parties, self._last_events, self._invite_url)
+        return (screen.route(), *PartiesAPI(lambda: self.parties).routes())
+
+    def _invite_url(self) -> str | None:
+        """Return the first invite that a plugin has."""
+        urls = {} if self._bus is None else self._bus.query("invite_url")
+        return next(filter(None, urls.values()), None)
 
     @hookimpl
     def http_pages(self) -> Iterable[Page]:

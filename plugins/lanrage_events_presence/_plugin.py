@@ -69,6 +69,10 @@ class PresencePlugin:
             self._updater.wake()
 
     @hookimpl
+    def invite_url(self) -> str | None:
+        return self.config.invite_url
+
+    @hookimpl
     def forget(self, person: Person) -> dict[str, int]:
         count = self._view.forget(person)
         if self._updater is not None:

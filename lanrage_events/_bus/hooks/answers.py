@@ -49,10 +49,21 @@ def checked_answer(hook_name: str, hook: Callable[[], object]) -> object:
     Who asks for what only it can use checks that on its own.
     """
     answer = hook()
+    if hook_name == "invite_url":
+        return _checked_text(hook_name, answer)
+
     if hook_name in ("replaced_events", "template_folders", "written_files"):
         return _checked_items(hook_name, answer)
 
     return tuple(answer) if isinstance(answer, Iterable) else answer
+
+
+def _checked_text(hook_name: str, answer: object) -> str | None:
+    if answer is None or isinstance(answer, str):
+        return answer
+
+    _close(answer)
+    raise WrongAnswer(hook_name, "a text, or None", answer)
 
 
 def _checked_items(hook_name: str, answer: object) -> tuple[object, ...]:
@@ -74,6 +85,8 @@ def declaration_problems(hook_name: str, hook: Callable[[], object]) -> Iterator
         answer = hook()
         if hook_name == "health":
             checked_health(answer)
+        elif hook_name == "invite_url":
+            _checked_text(hook_name, answer)
         elif hook_name != "outbox":
             items = _checked_items(hook_name, answer)
         elif answer is not None and not is_storage(answer):

@@ -34,6 +34,7 @@ QUERIES = frozenset(
     {
         "http_pages",
         "http_routes",
+        "invite_url",
         "metrics",
         "outbox",
         "replaced_events",

@@ -124,7 +124,7 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
         return json_response({"pages": pages, "login": has_login})
 
     return [
-        Route("/", index, methods=["GET"]),
+        *(Route(path, index, methods=["GET"]) for path in ("/", "/screen", "/screen/{instance}")),
         Route("/static/{file}", own_file, methods=["GET"]),
         Route("/pages/{instance}/{file}", plugin_file, methods=["GET"]),
         Route("/api/pages", list_pages, methods=["GET"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from contextlib import aclosing
 from urllib.parse import parse_qs
 
@@ -33,6 +34,8 @@ _REMEDY = (
     "<code>token</code> of the plugin <code>http</code>, or of one of its <code>tokens</code>. If "
     "it was changed there, reload or restart lanrage-events first."
 )
+# Nothing else, so that no link to the login leads to another site.
+_SCREEN = re.compile(r"/screen(/[^/?#\\\s]+)?(\?[^#\s]*)?")
 _FORM = "application/x-www-form-urlencoded"
 _MAX_BYTES = 4_096
 
@@ -64,7 +67,9 @@ def login_routes(
 
 
 async def _go_to_page(request: Request) -> Response:
-    return RedirectResponse("/", 303)
+    """Redirect to what was to be shown before the login: a screen, or else the page."""
+    wanted = request.query_params.get("to", "")
+    return RedirectResponse(wanted if _SCREEN.fullmatch(wanted) else "/", 303)
 
 
 class _Login:
@@ -78,7 +83,7 @@ class _Login:
 
     async def show(self, request: Request) -> Response:
         if self._session(request) is not None:
-            return RedirectResponse("/", 303)
+            return await _go_to_page(request)
 
         return await self._page(None)
 
@@ -100,7 +105,7 @@ class _Login:
         agent = request.headers.get("user-agent", "")
         _, cookie = self._sessions.create(token, _address(request), agent)
         await self._sessions.save()
-        response = RedirectResponse("/", 303) if is_form else Response(status_code=204)
+        response = await _go_to_page(request) if is_form else Response(status_code=204)
         response.set_cookie(
             SESSION_COOKIE,
             cookie,

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from urllib.parse import quote
 
 import anyio
 from starlette.datastructures import Headers
@@ -182,7 +183,7 @@ class Guard:
         if self._authentication is not None:
             access = self._authenticate(self._authentication, scope, headers)
             if access is None:
-                return RedirectResponse("/login", 303)
+                return RedirectResponse(_login_address(scope), 303)
 
             access.attach(scope)
 
@@ -318,6 +319,16 @@ def _check_origin(headers: Headers, host: str) -> None:
     # Newer browsers send it. Another port of the same machine is 'same-site'.
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Problem(403, "another site sent this: the header Sec-Fetch-Site says so")
+
+
+def _login_address(scope: Scope) -> str:
+    """Return where to log in, for a screen with its address, which is shown afterwards."""
+    if scope["path"].split("/")[1] != "screen":
+        return "/login"
+
+    query = scope.get("query_string", b"").decode("latin-1")
+    wanted = quote(scope["path"]) + (f"?{query}" if query else "")
+    return f"/login?to={quote(wanted, safe='')}"
 
 
 def _wants_page(headers: Mapping[str, str]) -> bool:

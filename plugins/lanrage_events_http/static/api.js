@@ -58,7 +58,8 @@ export async function request(path, { method = "GET", body, signal } = {}) {
   }
 
   if (response.status === 401 && path !== "/login") {
-    location.assign(`/login${location.hash}`);
+    const wanted = location.pathname === "/" ? "" : `?to=${encodeURIComponent(location.pathname + location.search)}`;
+    location.assign(`/login${wanted}${location.hash}`);
   }
 
   const detail = answer?.detail ?? answer?.title ?? `The server answered with status ${response.status}.`;

@@ -17,9 +17,13 @@ const main = document.getElementById("main");
 const navigation = document.getElementById("sections");
 const announcements = document.getElementById("announcements");
 const connection = document.getElementById("connection");
+// A screen for all to see, at /screen or /screen/NAME: it has one part alone, and nobody who clicks.
+const screenOf = location.pathname.match(/^\/screen(?:\/([^/]+))?$/);
 
 // How long a plugin may take to say whether it must be set up.
 const SETUP_MS = 2000;
+// After which a screen that cannot be shown is tried again.
+const AGAIN_MS = 5000;
 
 /** @type {{key: string, title: string, mount: (root: Element, view: string) => unknown}[]} */
 let sections = [];
@@ -199,6 +203,37 @@ function showAccess() {
   }
 }
 
+/** Show the part of a plugin that fills the window. */
+async function showScreen(pages, stops) {
+  const wanted = screenOf[1] && decodeURIComponent(screenOf[1]);
+  const page = pages.find(({ name, module }) => module?.screen && (!wanted || name === wanted));
+  if (!page) {
+    const what = wanted ? `The plugin “${wanted}” has no screen, or does not run.` : "No plugin has a screen.";
+    throw new Error(`${what} To show who is on, add “parties:” below “plugins:” in the configuration.`);
+  }
+
+  const root = element("div", { class: "screen-root" });
+  fill(main, root);
+  document.title = `${page.title} · LANrage events`;
+  await page.module.screen(root, makeHost(page, "", stops));
+}
+
+/** Begin to show a screen, for as long as it takes. */
+async function startScreen() {
+  document.documentElement.classList.add("screen");
+  document.getElementById("dark").media = "all";
+  const stops = [];
+  try {
+    await loadAccess();
+    await showScreen(await loadPages((await request("/api/pages")).pages), stops);
+  } catch (error) {
+    stops.left = true;
+    stops.forEach((stop) => stop());
+    fill(main, element("h1", {}, "LANrage events"), element("p", { role: "status" }, error.message));
+    setTimeout(startScreen, AGAIN_MS);
+  }
+}
+
 async function start() {
   let pages;
   let hasLogin = false;
@@ -241,7 +276,7 @@ watchConnection((answers) => {
     fill(connection);
     announce("lanrage-events answers again.");
   } else {
-    fill(connection, "lanrage-events does not answer. Trying again…");
+    fill(connection, `${screenOf ? `Not live since ${format.clock(Date.now())}: ` : ""}lanrage-events does not answer. Trying again…`);
   }
 });
-start();
+(screenOf ? startScreen : start)();

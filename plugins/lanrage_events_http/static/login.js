@@ -2,7 +2,7 @@
 
 const form = document.querySelector("form");
 // A browser takes the part after "#" along when the server redirects it to the page.
-form.action = `/login${location.hash}`;
+form.action = `/login${location.search}${location.hash}`;
 
 const wait = document.querySelector("[data-seconds]");
 if (wait) {

@@ -52,8 +52,8 @@ export class PartyCard {
     this.shown = now;
     this.times = [];
     const { element, fill, setText, badge, words } = this.host;
-    const name = party.name ?? party.id ?? "A party without a name";
-    setText(this.name, words.hasInk(name) ? name : words.quoted(name));
+    const name = labelOf(this.host, party);
+    setText(this.name, name);
     this.node.setAttribute("aria-label", words.legible(name).slice(0, 200));
     fill(this.state, badge(party.active ? `${words.count(party.size)} on` : "Empty", party.active ? "good" : "neutral"));
     fill(
@@ -70,7 +70,7 @@ export class PartyCard {
         element(
           "li",
           { class: "parties-member" },
-          element("bdi", {}, words.hasInk(member.name) ? member.name : words.quoted(member.name)),
+          element("bdi", {}, legibleName(this.host, member.name)),
           element("span", { class: "parties-since" }, this.#since(member.since), element("span", {}, `since ${clock(words, member.since)}`)),
         ),
       ),
@@ -102,6 +102,16 @@ export class PartyCard {
   }
 }
 
+/** Write what a party is called. */
+export function labelOf(host, { name, id }) {
+  return legibleName(host, name ?? id ?? "A party without a name");
+}
+
+/** Write a name, in quotes if nothing of it could be seen. */
+export function legibleName({ words }, name) {
+  return words.hasInk(name) ? name : words.quoted(name);
+}
+
 /** Write how long something lasts, in the two largest units. */
 function forHow(host, time) {
   const seconds = Math.max(0, (Date.now() - new Date(time).getTime()) / 1000);
@@ -109,7 +119,7 @@ function forHow(host, time) {
 }
 
 /** Write a time of day to the minute, with the day if it is another one. */
-function clock(words, time) {
+export function clock(words, time) {
   const isToday = new Date(time).toDateString() === new Date().toDateString();
   return (isToday ? words.clock(time) : words.dayAndClock(time)).replace(/:\d\d$/, "");
 }

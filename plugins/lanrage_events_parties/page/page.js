@@ -2,6 +2,8 @@
 
 import { PartyCard } from "./card.js";
 
+export { default as screen } from "./screen.js";
+
 const EVERY_MS = 5000;
 const CLOCK_MS = 1000;
 // The parties follow an event a moment after the feed has it.
@@ -27,7 +29,12 @@ export default function mount(root, host) {
   );
   const more = element("p", { class: "muted" });
   root.append(
-    element("header", { class: "section-head" }, element("div", {}, element("h1", {}, "Who is on"), lead)),
+    element(
+      "header",
+      { class: "section-head" },
+      element("div", {}, element("h1", {}, "Who is on"), lead),
+      element("a", { class: "button", href: `/screen/${encodeURIComponent(host.name)}`, target: "_blank" }, "Big screen"),
+    ),
     list,
     empty,
     more,
