@@ -232,7 +232,7 @@ class PartiesPlugin:
         if self._is_running:
             removed = await self._state.forget(person)
             self._details.continue_from(self._state)
-            self._last_events.forget(person)
+            self._last_events.clear()
             self._renew()
             return removed
 

@@ -14,7 +14,6 @@ from typing import Literal
 from pydantic import AwareDatetime, Field
 
 from lanrage_events import GameEnded, GameStarted, Parties, Party, PartyEvent, PeerLeft
-from lanrage_events.abc import Person
 from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigModel
 from lanrage_events.events import utc_now
@@ -99,21 +98,17 @@ class LastEvents:
         """Drop those of a party that is over."""
         self._by_party.pop(key, None)
 
-    def forget(self, person: Person) -> None:
-        """Remove a person's."""
-        for key, events in self._by_party.items():
-            kept = [event for event in events if not person.is_called(event.name)]
-            self._by_party[key] = deque(kept, EVENTS_MAX)
+    def clear(self) -> None:
+        """Drop all, such as when a person is forgotten, whose name is not known of each."""
+        self._by_party.clear()
 
     def of(self, party: Party) -> list[ScreenEvent]:
         """Return those of a party with its last joins, the newest first, each once."""
-        events = [*self._by_party.get(party.key, ())]
-        events += [_event("peer_joined", m.since, m.name) for m in party.members[-EVENTS_MAX:]]
-        if party.game is not None and party.game_since is not None:
-            events.append(_event("game_started", party.game_since, party.game))
-
         # A server's party may have the key of one that is over.
-        unique = {(e.type, e.time, e.name): e for e in events if e.time >= party.since}
+        events = [one for one in self._by_party.get(party.key, ()) if one.time >= party.since]
+        last = sorted(party.members, key=lambda member: member.since)[-EVENTS_MAX:]
+        events += [_event("peer_joined", member.since, member.name) for member in last]
+        unique = {(event.type, event.time, event.name): event for event in events}
         return sorted(unique.values(), key=lambda event: event.time, reverse=True)[:EVENTS_MAX]
 
 

@@ -389,6 +389,7 @@ def test_event_classes_are_returned_in_a_list(answer: object, text: str) -> None
         ("http_routes", None, "must return a list of Route, not None: return an empty list"),
         ("http_routes", [("GET", "/x")], "must return a list of Route, not (('GET', '/x'),)"),
         ("http_pages", ["seats"], "must return a list of Page, not ('seats',)"),
+        ("invite_url", ["https://x"], "must return a text, or None, not ['https://x']"),
         ("outbox", [], "must return an Outbox, another Storage, or None, not []"),
         ("health", "ok", "must return a Health, not 'ok'"),
     ],

@@ -134,7 +134,7 @@ def plugin_with(hook: str, function: Callable[..., Any]) -> object:
     return type("Faulty", (), {hook: hookimpl(function)})()
 
 
-QUERIES = ["http_pages", "http_routes", "metrics", "outbox", "template_folders"]
+QUERIES = ["http_pages", "http_routes", "invite_url", "metrics", "outbox", "template_folders"]
 
 
 @pytest.mark.slow

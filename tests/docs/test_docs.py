@@ -264,6 +264,12 @@ async def test_the_example_of_a_page_has_its_script() -> None:
     assert "export default function mount(root, host)" in (page.folder / page.script).read_text()
 
 
+async def test_the_example_of_an_invite_has_one() -> None:
+    async with EventBus() as bus:
+        bus.register(load_example("invite_url"), "mumble")
+        assert bus.query("invite_url") == {"mumble": "mumble://voice.example.org/lobby"}
+
+
 async def test_the_example_of_metrics_tells_one() -> None:
     async with EventBus() as bus:
         bus.register(load_example("metrics"), "disk")

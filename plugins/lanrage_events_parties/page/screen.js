@@ -98,7 +98,7 @@ export default function screen(root, host) {
     const { party } = shown;
     const members = party?.members ?? [];
     const { columns, size, most, pages } = arrange(people, members.length);
-    const number = Math.floor(now() / PAGE_MS) % pages;
+    const number = Math.floor(performance.now() / PAGE_MS) % pages;
     const rows = members.slice(number * most, (number + 1) * most);
     const latest = shown.events.slice(0, Math.floor(events.clientHeight / (EVENT_HEIGHT * rem())));
     setText(time, clock(words, now()));

@@ -52,6 +52,9 @@ def app(bus: EventBus, own: Traversable | None = None, *, has_login: bool = Fals
 async def test_serves_our_own_page(client: Client) -> None:
     async with client(app(EventBus())) as browser:
         page = await browser.get("/")
+        assert (await browser.get("/screen")).text == page.text
+        assert (await browser.get("/screen/parties?party=LAN")).text == page.text
+        assert (await browser.get("/screen/")).status_code == 404
         script = await browser.get("/static/app.js")
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"

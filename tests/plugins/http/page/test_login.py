@@ -49,7 +49,10 @@ def app(
         redactor.add(token.secret)
 
     authentication = Authentication(tokens, sessions or Sessions(tokens))
-    routes = [*login_routes(authentication, files or own_files(), redactor), Route("/", page)]
+    routes = [
+        *login_routes(authentication, files or own_files(), redactor),
+        *(Route(path, page) for path in ("/", "/screen/{name}")),
+    ]
     return Guard(
         application(routes, redactor),
         hosts=HostCheck("127.0.0.1", 8666, ["lan.example.org"]),
@@ -80,6 +83,43 @@ async def test_a_browser_logs_in_and_out(client: Client) -> None:
         assert (left.status_code, left.headers["location"]) == (303, "/login")
         assert not browser.cookies
         assert (await browser.get("/")).status_code == 303
+
+
+async def test_a_screen_is_shown_after_the_login(client: Client) -> None:
+    screen = "/screen/who%20is%20on?party=Friday%20LAN&x=1"
+    async with client(app(), headers=PAGE) as browser:
+        led = await browser.get(screen)
+        assert led.status_code == 303
+        form = led.headers["location"]
+        assert form == "/login?to=%2Fscreen%2Fwho%2520is%2520on%3Fparty%3DFriday%2520LAN%26x%3D1"
+        assert (await browser.post(form, data={"token": "wrong"})).status_code == 401
+        entered = await browser.post(form, data={"token": TOKEN})
+        assert (entered.status_code, entered.headers["location"]) == (303, screen)
+        assert (await browser.get(screen)).text == "the page"
+        assert (await browser.get(form)).headers["location"] == screen
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example/screen",
+        "//evil.example/screen",
+        "/\\evil.example",
+        "/screen//evil.example",
+        "/screen/..%2f@evil.example/x",
+        "/screenshot",
+        "/screen\r\nset-cookie: a=b",
+        "/screen#@evil.example",
+        "javascript:alert(1)",
+        "/logout",
+        "",
+    ],
+)
+async def test_the_login_leads_nowhere_else(wanted: str, client: Client) -> None:
+    async with client(app(), headers=PAGE) as browser:
+        response = await browser.post("/login", params={"to": wanted}, data={"token": TOKEN})
+
+    assert (response.status_code, response.headers["location"]) == (303, "/")
 
 
 async def test_the_cookie_is_for_this_site_and_not_for_scripts(client: Client) -> None:
