@@ -1299,7 +1299,7 @@ async def test_plugins_are_asked_what_they_declare(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("hook", ["lifespan", "event", "register_events", "nothing"])
 def test_only_hooks_that_declare_can_be_asked(hook: str) -> None:
-    with pytest.raises(ValueError, match="known are http_pages, http_routes, metrics"):
+    with pytest.raises(ValueError, match="known are http_pages, http_routes, invite_url, metrics"):
         EventBus().query(hook)
 
 

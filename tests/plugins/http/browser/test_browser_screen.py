@@ -26,8 +26,8 @@ NAMES = (
     "Ann",
 )
 BEAMERS = ((1280, 720), (1024, 768), (1920, 1080), (3840, 2160), (1080, 1920))
-# A sixtieth of a picture is 3 cm on one of 3 metres, of which a capital has 70 %.
-LEAST = 1 / 60
+# Of a picture of 3 metres, of which a capital letter has 70 %: at 15 metres, 10 minutes of arc.
+LEAST = 0.0224
 OUTSIDE = """() => [...document.querySelectorAll("main :is(h1, li, p, img, figcaption, time)")]
     .filter((node) => node.checkVisibility() && node.textContent + node.src)
     .map((node) => [node, node.getBoundingClientRect()])
