@@ -194,7 +194,7 @@ def _invite(url: str | None) -> Invite | None:
 def _qr(text: str) -> str | None:
     """Return a QR code as the data URI of an SVG picture."""
     try:
-        import segno  # of the extra "http", which whoever has a screen has
+        import segno  # of the extra "http"
     except ImportError:
         logger.warning(
             "the screen shows no QR code, since segno is not installed: %s", install_command("http")

@@ -185,7 +185,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     (tmp_path / "discord").write_text(WEBHOOK_URL, "utf-8")
     (tmp_path / "token").write_text(TOKEN, "utf-8")
-    for name in ("gamebox", "dashboard", "prometheus-token"):
+    for name in ("gamebox", "dashboard", "hall", "prometheus-token"):
         (tmp_path / name).write_text(f"{TOKEN}-{name}", "utf-8")
 
     (tmp_path / "my-templates" / "discord").mkdir(parents=True)
