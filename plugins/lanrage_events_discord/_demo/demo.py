@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,12 +16,13 @@ from lanrage_events import Event, EventBus
 from lanrage_events.cli import ExitCode, counted
 from lanrage_events.events import utc_now
 
-from .._config import DiscordConfig
+from .._config import DEFAULT_WEBHOOK, CardConfig, DiscordConfig, RouteConfig, WebhookConfig
 from .._plugin import DiscordPlugin
 from .._quiet import QuietConfig
 from .._terminal import draw_message
 from ..testing import StandInDiscord
-from .scenes import BEGIN, QUIET, DemoPart, evening, plugins_of
+from .film import CardFilm
+from .scenes import BEGIN, PARTY, QUIET, DemoPart, evening, has_card, plugins_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +34,7 @@ DRAIN_SECONDS = 5.0
 # Until what a scene posts at once has arrived.
 _SHOWN_SECONDS = 5.0
 _HALF_A_MINUTE = timedelta(seconds=30)
+_LOBBY = "lobby"
 _INVITE_URL = "https://discord.gg/lanrage"
 
 
@@ -48,6 +51,8 @@ class Summary:
     """messages that showed them"""
     rejected: int
     """requests that the stand-in rejected"""
+    edits: int = 0
+    """how often the card of the party was edited"""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -63,9 +68,11 @@ class Summary:
         saved = counted(self.events - self.messages, "request")
         lost = counted(self._lost, "event")
         rejected = f", {counted(self.rejected, 'request')} rejected" if self.rejected else ""
+        card = f" The card is one message, edited {counted(self.edits, 'time')}."
         return (
             f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
             f"{lost} lost, {self.cancelled} came to nothing{rejected}."
+            f"{card if self.edits else ''}"
         )
 
 
@@ -87,15 +94,19 @@ async def play(
     :param http: the client to send with; one that uses the network by default
     :param pause: called after each scene, so that people can read along
     """
-    webhook = discord.create_webhook()
+    webhook, lobby = discord.create_webhook(), discord.create_webhook()
     quiet = {"from": QUIET[0], "to": QUIET[1], "time_zone": "UTC", "then": "hold"}
+    cards = CardConfig.model_validate({"webhook": _LOBBY, "where": {"party_name": PARTY}})
+    parts = tuple(parts)
     config = DiscordConfig(
         webhook_url=SecretStr(webhook.url),
+        webhooks={_LOBBY: WebhookConfig(url=SecretStr(lobby.url))},
         invite_url=_INVITE_URL,
         allow_hosts=(discord.host,),
+        routes=(RouteConfig(webhook=(DEFAULT_WEBHOOK,)),),
+        cards=(cards,) if has_card(parts) else (),
         quiet=(QuietConfig.model_validate(quiet),),
     )
-    parts = tuple(parts)
     plugin = DiscordPlugin(config, http=http)
     # A hook that holds the event loop on a slow machine is nothing to see in a demonstration.
     bus = EventBus(drain_timeout=DRAIN_SECONDS, blocked_after=None)
@@ -106,11 +117,12 @@ async def play(
     seen: list[Event] = []
     bus.subscribe(Event, seen.append)
     screen = _Screen(console)
+    card = CardFilm(console, lobby.id)
     mark = ">" if console.options.ascii_only else "▸"
     await anyio.sleep(_seconds_until_evening())
     begin = anyio.current_time()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_draw_messages, discord, screen)
+        tasks.start_soon(_draw_messages, discord, screen, card)
         async with bus:
             lines = 0
             for moment in evening(parts):
@@ -123,6 +135,9 @@ async def play(
                     await bus.publish(event.replace(time=utc_now()))
 
                 await anyio.sleep(_SHOWN_SECONDS)
+                if moment.shows_card:
+                    screen.run(partial(card.play, pause))
+
                 for line in (line for part in parts for line in part.lines(seen[lines:])):
                     screen.write(line)
 
@@ -133,9 +148,11 @@ async def play(
 
         tasks.cancel_scope.cancel()
 
-    [lane] = plugin.lanes.values()
+    lane = plugin.lanes[DEFAULT_WEBHOOK]
     rejected = len(discord.journal.rejected)
-    return Summary(len(seen), lane.sent, lane.cancelled, lane.messages, rejected)
+    return Summary(
+        len(seen), lane.sent, lane.cancelled, lane.messages, rejected, max(0, len(card) - 1)
+    )
 
 
 def _seconds_until_evening() -> float:
@@ -154,13 +171,14 @@ class _Screen:
 
     def write(self, line: str) -> None:
         """Write a line of text, and an empty one."""
-        self._do(lambda: self._console.out(f"{line}\n", highlight=False))
+        self.run(lambda: self._console.out(f"{line}\n", highlight=False))
 
     def draw(self, body: Mapping[str, object]) -> None:
         """Draw the JSON body of a message."""
-        self._do(lambda: self._console.print(draw_message(body), "", crop=False))
+        self.run(lambda: self._console.print(draw_message(body), "", crop=False))
 
-    def _do(self, write: Callable[[], object]) -> None:
+    def run(self, write: Callable[[], object]) -> None:
+        """Do what writes on the console."""
         if self.is_gone:
             return
 
@@ -170,9 +188,11 @@ class _Screen:
             self.is_gone = True
 
 
-async def _draw_messages(discord: StandInDiscord, screen: _Screen) -> None:
+async def _draw_messages(discord: StandInDiscord, screen: _Screen, card: CardFilm) -> None:
     async for record in discord.journal.follow():
-        if record.accepted:
+        if record.accepted and record.webhook_id == card.webhook_id:
+            card.add(record.body)
+        elif record.accepted:
             screen.draw(record.body)
         else:
             screen.write(f"rejected with status {record.status}: {record.reason}")

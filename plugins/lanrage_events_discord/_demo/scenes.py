@@ -34,7 +34,8 @@ QUIET = "23:00", "08:00"
 """from when to when the channel is quiet"""
 
 _PARTY_ID = "lan-42"
-_PARTY = "Friday LAN"
+PARTY = "Friday LAN"
+"""what the party is called"""
 _GAME = "Quake III Arena"
 _REGULARS = ("Ben", "Cleo", "Dara", "Eli", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lou", "Mia")
 _SHAKY = _REGULARS[1]
@@ -51,6 +52,8 @@ class Moment:
     """of the evening"""
     caption: str
     events: Sequence[Event] = ()
+    shows_card: bool = False
+    """whether the card of the party is played, from its first state to the last"""
 
 
 class DemoPart(Protocol):
@@ -96,12 +99,17 @@ def plugins_of(parts: Iterable[DemoPart]) -> Mapping[str, object]:
     }
 
 
+def has_card(parts: Iterable[DemoPart]) -> bool:
+    """Return whether the party has a card, which needs the plugin that ends parties."""
+    return "parties" in plugins_of(parts)
+
+
 def evening(parts: Iterable[DemoPart] = ()) -> Iterator[Moment]:
     """Yield what happens from the first guest to the next morning.
 
     :param parts: what plugins add, while the game is played
     """
-    parties = Parties()
+    parties, parts = Parties(), tuple(parts)
     for moment in (*_arrival(), *_others(parts), *_departure()):
         for event in moment.events:
             parties.follow(event)
@@ -109,11 +117,15 @@ def evening(parts: Iterable[DemoPart] = ()) -> Iterator[Moment]:
         yield moment
 
     here = [
-        PeerLeft(party_id=party.id, peer_name=member.name, party_name=party.name or _PARTY)
+        PeerLeft(party_id=party.id, peer_name=member.name, party_name=party.name or PARTY)
         for party in parties
         for member in party.members
     ]
     yield Moment(180, "the last ones go home", here)
+    if has_card(parts):
+        caption = "the party is over: in the lobby, one message has shown all of it"
+        yield Moment(192, caption, shows_card=True)
+
     yield from _night()
 
 
@@ -122,7 +134,7 @@ def _arrival() -> list[Moment]:
         Moment(
             0,
             "Ann opens a party",
-            [PartyCreated(party_id=_PARTY_ID, party_name=_PARTY, host="Ann")],
+            [PartyCreated(party_id=_PARTY_ID, party_name=PARTY, host="Ann")],
         ),
         Moment(
             10,
@@ -179,11 +191,11 @@ def _night() -> list[Moment]:
 
 
 def _left(name: str) -> PeerLeft:
-    return PeerLeft(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)
+    return PeerLeft(party_id=_PARTY_ID, peer_name=name, party_name=PARTY)
 
 
 def _joined(name: str, server: str | None = None) -> PeerJoined:
     if server is not None:
         return PeerJoined(peer_name=name, party_name=server)
 
-    return PeerJoined(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)
+    return PeerJoined(party_id=_PARTY_ID, peer_name=name, party_name=PARTY)

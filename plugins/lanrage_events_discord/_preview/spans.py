@@ -138,12 +138,15 @@ def format_time(time: datetime, style: str = "f") -> str:
 def _relative(time: datetime) -> str:
     """Write how long ago a time is, as Discord does; it goes on counting, and this does not."""
     seconds = (utc_now() - time).total_seconds()
+    length = abs(seconds)
+    if length < 1:
+        return "now"
+
     count, unit = next(
-        ((int(abs(seconds) // length), unit) for unit, length in _UNITS if abs(seconds) >= length),
-        (0, "second"),
+        (int(length // of_unit), unit) for unit, of_unit in _UNITS if length >= of_unit
     )
-    length = f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{length} ago" if seconds >= 0 else f"in {length}"
+    words = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
 def _parse(

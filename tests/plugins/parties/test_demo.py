@@ -18,7 +18,8 @@ async def test_the_evening_in_the_demo_ends_with_a_recap() -> None:
     text = out.getvalue()
     assert summary.exit_code == 0
     assert "Ann (3h 0m)" in text
-    assert text.count("🌙 Party Over: Friday LAN") == 1
+    # As a message, and what the card shows at last.
+    assert text.count("▌ 🌙 Party Over: Friday LAN") == 2
     recap = text[text.index("🌙 Party Over") : text.index("▸ 03:00")]
     for line in ("Duration: 3h 0m", "Players: 14", "Games: Quake III Arena", "Longest here: Ann"):
         assert line in recap

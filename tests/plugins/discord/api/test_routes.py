@@ -565,7 +565,10 @@ PARTY = {"party_id": "p", "party_name": "LAN", "host": "Ann"}
 async def test_every_sample_can_be_previewed_without_a_error(running: Running) -> None:
     async with running() as s:
         types = (await s.call("GET", "/preview"))["types"]
-        assert {one["type"] for one in types} == {cls.type for cls in s.bus.events.types()}
+        assert {one["type"] for one in types if not one["is_card"]} == {
+            cls.type for cls in s.bus.events.types()
+        }
+        assert [one["type"] for one in types if one["is_card"]] == ["party_card", "party_recap"]
         for one in types:
             assert not {"type", "id", "time"} & one["fields"].keys()
             assert one["schema"]["properties"]
@@ -577,6 +580,19 @@ async def test_every_sample_can_be_previewed_without_a_error(running: Running) -
             assert answer["meters"][-1]["label"] == "message"
 
         assert len(s.discord.journal) == 0
+
+
+async def test_a_card_is_in_no_digest(running: Running) -> None:
+    async with running() as s:
+        card = {"type": "party_card", "fields": {"party_name": "LAN", "count": 3}}
+        answer = await s.post("/preview", card)
+        assert answer["body"]["embeds"][0]["title"] == "🟢 LAN"
+        assert answer["note"] == ""
+        with pytest.raises(RouteError, match="count: input should be greater"):
+            await s.post("/preview", {"type": "party_card", "fields": {"count": -1}})
+
+        with pytest.raises(RouteError, match="'party_card' is a message of its own"):
+            await s.post("/preview/digest", {"events": [card]})
 
 
 async def test_preview_is_what_is_posted(running: Running) -> None:

@@ -2,20 +2,42 @@ from __future__ import annotations
 
 import io
 import os
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
+from lanrage_events import Event
 from lanrage_events_discord._demo import Summary, evening, play
 from lanrage_events_discord._terminal import make_console
 from lanrage_events_discord.testing import StandInDiscord
+from lanrage_events_parties import PartiesConfig, PartiesPlugin
 
 
-async def play_to(discord: StandInDiscord, encoding: str = "utf-8") -> tuple[Summary, str]:
+class Ends:
+    """Ends the party, as the part of the plugin ``parties`` does."""
+
+    def plugins(self) -> Mapping[str, object]:
+        return {"parties": PartiesPlugin(PartiesConfig())}
+
+    def scenes(self) -> list[tuple[str, list[Event]]]:
+        return []
+
+    def lines(self, events: object) -> list[str]:
+        return []
+
+
+async def play_to(
+    discord: StandInDiscord, encoding: str = "utf-8", **options: Any
+) -> tuple[Summary, str]:
     out = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace")
+    console = Console(file=out, width=80, **options)
     async with httpx.AsyncClient(transport=discord.transport()) as http:
-        summary = await play(discord, Console(file=out, width=80), http=http)
+        summary = await play(discord, console, http=http, parts=[Ends()])
 
     out.seek(0)
     return summary, out.read()
@@ -26,7 +48,11 @@ async def test_every_event_of_the_evening_is_posted_once() -> None:
     summary, text = await play_to(discord)
 
     events = [event for moment in evening() for event in moment.events]
-    assert summary == Summary(len(events), len(events) - 2, 2, len(discord.journal), 0)
+    # And what the plugin publishes when the party is over.
+    count = len(events) + 1
+    posted = sum(record.action == "execute" for record in discord.journal)
+    edits = sum(record.action == "edit" for record in discord.journal)
+    assert summary == Summary(count, count - 2, 2, posted - 1, 0, edits)
     assert summary.exit_code == 0
     assert {event.type for event in events} == {
         "party_created",
@@ -53,6 +79,38 @@ async def test_who_comes_back_at_once_is_one_line_and_no_message() -> None:
     assert text.count("🔁 Cleo reconnected") == 1
     assert "Cleo left" not in text
     assert text.index(back) < text.index("🔁 Cleo reconnected")
+
+
+async def test_the_card_of_the_evening_is_one_message() -> None:
+    discord = StandInDiscord()
+    summary, text = await play_to(discord)
+    card, *others = {r.message_id for r in discord.journal if r.action == "edit"}
+    states = [record for record in discord.journal if record.message_id == card]
+    scene = text[text.index("one message has shown all of it") :]
+    lines = [line for line in scene.splitlines() if re.match(r"    \d\d:\d\d  ", line)]
+
+    assert not others
+    assert [record.action for record in states] == ["execute", *["edit"] * (len(states) - 1)]
+    assert len(lines) == len(states) == summary.edits + 1
+    assert max(map(cell_len, lines)) <= 80
+    for line, shown in zip(lines[:4], ("1 here", "13 here", "14 here", "14 here"), strict=True):
+        assert f"🟢 Friday LAN · 👥 {shown} · " in line
+    assert "🎮 Quake III Arena" in lines[3]
+    assert "⚪ Friday LAN" in lines[-2]
+    assert "22:40  🌙 Party Over: Friday LAN" in lines[-1]
+    # Only the last state is drawn whole.
+    assert scene[: scene.index("▸ 03:00")].count("LANrage  APP") == 1
+    assert "🥇 Ann · 3h 0m" in scene
+
+
+async def test_a_terminal_shows_the_card_as_one_frame_that_changes() -> None:
+    _, text = await play_to(StandInDiscord(), force_terminal=True, legacy_windows=False)
+    scene = text[text.index("one message has shown all of it") : text.index("▸ 03:00")]
+    drawn = [part for part in re.split(r"(?:\x1b\[2K\x1b\[1A)+\x1b\[2K", scene) if "APP" in part]
+
+    assert len(drawn) > 8
+    assert all(part.count("APP") == 1 for part in drawn)
+    assert all(part.count("Friday LAN") == 1 for part in drawn)
 
 
 async def test_what_happens_at_night_is_one_message_in_the_morning() -> None:
