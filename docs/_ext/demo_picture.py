@@ -25,6 +25,7 @@ from lanrage_events_discord.testing import StandInDiscord
 PICTURE = Path(__file__).parents[1] / "_static" / "demo.svg"
 
 _SCENES = ("12 friends come", "funny name", "last ones go", "quiet hours end")
+_SUMMARY_LINES = 2
 _COLUMNS = 76
 _LINE_HEIGHT = 20
 _CHARACTER_WIDTH = 8.43
@@ -75,7 +76,7 @@ def _chosen(text: str) -> Iterator[str]:
     dates = dict(zip(sorted(set(_DATE.findall(text))), _DATES, strict=True))
     lines = _DATE.sub(lambda found: dates[found[0]], text).splitlines()
     is_chosen = False
-    for line in lines[:-1]:
+    for line in lines[:-_SUMMARY_LINES]:
         if "▸" in line:
             is_chosen = any(words in line for words in _SCENES)
 
@@ -87,7 +88,7 @@ def _chosen(text: str) -> Iterator[str]:
             yield line
 
     yield ""
-    yield lines[-1]
+    yield from lines[-_SUMMARY_LINES:]
 
 
 def _row(line: str, number: int) -> str:

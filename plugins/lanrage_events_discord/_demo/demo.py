@@ -68,7 +68,7 @@ class Summary:
         saved = counted(self.events - self.messages, "request")
         lost = counted(self._lost, "event")
         rejected = f", {counted(self.rejected, 'request')} rejected" if self.rejected else ""
-        card = f" The card is one message, edited {counted(self.edits, 'time')}."
+        card = f"\nThe card is one message, edited {counted(self.edits, 'time')}."
         return (
             f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
             f"{lost} lost, {self.cancelled} came to nothing{rejected}."
