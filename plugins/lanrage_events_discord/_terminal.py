@@ -82,6 +82,9 @@ def draw_message(body: Mapping[str, object]) -> Group:
     """
     name = " ".join(_safe(str(body.get("username") or _DEFAULT_NAME)).split())
     parts: list[Text | EmbedDrawing] = [Text.assemble((name, "bold"), " ", (" APP ", "reverse"))]
+    if avatar := str(body.get("avatar_url") or ""):
+        parts.append(Text(f"[avatar: {_safe(avatar)}]", "dim"))
+
     if content := str(body.get("content") or ""):
         parts.append(_markdown(content))
 
@@ -89,7 +92,24 @@ def draw_message(body: Mapping[str, object]) -> Group:
     if isinstance(embeds, Sequence):
         parts += [EmbedDrawing(Embed.from_dict(embed)) for embed in embeds]
 
-    return Group(*parts)
+    return Group(*parts, *map(_draw_row_of_buttons, _mappings(body.get("components"))))
+
+
+def _draw_row_of_buttons(row: Mapping[str, object]) -> Text:
+    pieces: list[str | tuple[str, str]] = []
+    for button in _mappings(row.get("components")):
+        label = " ".join(_safe(str(button.get("label") or "")).split())
+        url = _safe(str(button.get("url") or ""))
+        pieces += [(f"[{label}]", "reverse"), (f" {url}\n", "dim")]
+
+    drawn = Text.assemble(*pieces)
+    drawn.rstrip()
+    return drawn
+
+
+def _mappings(value: object) -> list[Mapping[str, object]]:
+    items = value if isinstance(value, Sequence) else ()
+    return [one for one in items if isinstance(one, Mapping)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Embeds as pieces of text with their styles, for a page that draws them."""
+"""Messages as pieces of text with their styles, for a page that draws them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def lay_out(embed: Embed) -> EmbedLayout:
         )
         if embed.author
         else None,
-        title=_spans(embed.title, is_name=True),
+        title=lay_out_text(embed.title, is_name=True),
         url=embed.url or None,
-        description=_spans(embed.description),
+        description=lay_out_text(embed.description),
         fields=tuple(
             FieldLayout(
-                name=_spans(field.name, is_name=True),
-                value=_spans(field.value),
+                name=lay_out_text(field.name, is_name=True),
+                value=lay_out_text(field.value),
                 inline=field.inline,
             )
             for field in embed.fields
@@ -38,7 +38,7 @@ def lay_out(embed: Embed) -> EmbedLayout:
     )
 
 
-def _spans(text: str, *, is_name: bool = False) -> tuple[SpanLayout, ...]:
+def lay_out_text(text: str, *, is_name: bool = False) -> tuple[SpanLayout, ...]:
     """Split markdown into pieces, neighbours of one style together."""
     spans = parse_markdown(text, is_name=is_name)
     groups = groupby(spans, key=lambda span: (_names(span.style), span.url or None))

@@ -482,6 +482,14 @@ class EmbedLayout(ConfigModel):
     thumbnail: str | None = None
 
 
+class ButtonLayout(ConfigModel):
+    """A button below the embeds."""
+
+    label: str
+    url: str
+    """what it opens"""
+
+
 class MeterStatus(ConfigModel):
     """How much of one of Discord's limits is used."""
 
@@ -495,7 +503,11 @@ class PreviewedMessage(ConfigModel):
 
     body: dict[str, Any]
     """what would be posted"""
+    content: tuple[SpanLayout, ...]
+    """the text above the embeds"""
     embeds: tuple[EmbedLayout, ...]
+    buttons: tuple[ButtonLayout, ...]
+    """in rows of five"""
     meters: tuple[MeterStatus, ...]
 
 

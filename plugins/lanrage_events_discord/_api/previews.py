@@ -18,7 +18,7 @@ from .._preview import CARD_SAMPLES, CardSample, find_registry, measure, sample_
 from .._rendering import DigestMessage, Renderer, compose
 from .._settling import NetEffect
 from . import models
-from .layout import lay_out
+from .layout import lay_out, lay_out_text
 from .runtime import Runtime
 
 # Every event has them, and a preview makes them up.
@@ -181,6 +181,8 @@ def _lay_out(message: Message) -> dict[str, Any]:
     embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
     return {
         "body": message.body(),
+        "content": lay_out_text(message.content),
         "embeds": tuple(map(lay_out, embeds)),
-        "meters": tuple(models.MeterStatus(**asdict(meter)) for meter in measure(embeds)),
+        "buttons": tuple(models.ButtonLayout(**asdict(button)) for button in message.buttons),
+        "meters": tuple(models.MeterStatus(**asdict(meter)) for meter in measure(message)),
     }

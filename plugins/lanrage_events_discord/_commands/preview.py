@@ -93,7 +93,7 @@ def _previews(
 def _write(bus: EventBus, preview: Preview) -> None:
     if isinstance(preview, MessagePreview):
         console = make_console(sys.stdout)
-        meters = draw_meters(measure(preview.message.embeds), console)
+        meters = draw_meters(measure(preview.message), console)
         console.print(draw_message(preview.message.body()), "", meters, crop=False)
     elif preview.text:
         write_lines(map(bus.redactor.redact, preview.text.splitlines()))

@@ -40,7 +40,7 @@ def preview_event(event: Event, bus: Bus, invite_url: str | None) -> MessagePrev
 
 def _plain_text(message: Message) -> str:
     """Return what a message says, without markup."""
-    texts: list[tuple[str, bool]] = []
+    texts: list[tuple[str, bool]] = [(message.content, False)]
     for embed in message.embeds:
         texts += [(embed.author, True), (embed.title, True), (embed.description, False)]
         for field in embed.fields:

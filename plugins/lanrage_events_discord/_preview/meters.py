@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import limits
-from .._embeds import Embed, embed_size, length
+from .._embeds import Message, embed_size, length
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +19,44 @@ class Meter:
     limit: int
 
 
-def measure(embeds: Sequence[Embed]) -> list[Meter]:
-    """Measure the embeds of a message, by the fullest of each kind of text.
+def measure(message: Message) -> list[Meter]:
+    """Measure a message, its embeds by the fullest of each kind of text.
 
-    Parts that no embed has are omitted, except title and description.
+    Parts that it does not have are omitted, except title and description.
     """
+    embeds = message.embeds
     fields = [field for embed in embeds for field in embed.fields]
     kinds = [
+        ("content", [message.content], limits.CONTENT_MAX_CHARACTERS),
+        ("username", [message.username], limits.USERNAME_MAX_CHARACTERS),
         ("title", [embed.title for embed in embeds], limits.TITLE_MAX_CHARACTERS),
         ("description", [embed.description for embed in embeds], limits.DESCRIPTION_MAX_CHARACTERS),
         ("author", [embed.author for embed in embeds], limits.AUTHOR_MAX_CHARACTERS),
         ("field name", [field.name for field in fields], limits.FIELD_NAME_MAX_CHARACTERS),
         ("field value", [field.value for field in fields], limits.FIELD_VALUE_MAX_CHARACTERS),
         ("footer", [embed.footer for embed in embeds], limits.FOOTER_MAX_CHARACTERS),
+        (
+            "button label",
+            [button.label for button in message.buttons],
+            limits.BUTTON_LABEL_MAX_CHARACTERS,
+        ),
+        (
+            "button url",
+            [button.url for button in message.buttons],
+            limits.BUTTON_URL_MAX_CHARACTERS,
+        ),
     ]
     meters = [
-        Meter(label, max(map(length, texts)), limit)
+        Meter(label, max(map(length, texts), default=0), limit)
         for label, texts, limit in kinds
         if any(texts) or label in ("title", "description")
     ]
     if fields:
         count = max(len(embed.fields) for embed in embeds)
         meters.append(Meter("fields", count, limits.EMBED_MAX_FIELDS))
+
+    if message.buttons:
+        meters.append(Meter("buttons", len(message.buttons), limits.MESSAGE_MAX_BUTTONS))
 
     meters.append(
         Meter("message", sum(map(embed_size, embeds)), limits.MESSAGE_EMBEDS_MAX_CHARACTERS)

@@ -1,9 +1,10 @@
 // A message drawn much as Discord draws it. Its text comes from others, and is only set as text.
 
 const FIELDS_IN_A_ROW = 3;
+const BUTTONS_IN_A_ROW = 5;
 
-/** Draw a message. */
-export function drawMessage(host, body, embeds) {
+/** Draw a message of a preview. */
+export function drawMessage(host, { body, content, embeds, buttons }) {
   const { element } = host;
   const name = body.username || "LANrage";
   return [
@@ -18,10 +19,24 @@ export function drawMessage(host, body, embeds) {
         element("span", { class: "d-app" }, "APP"),
         element("span", { class: "d-time" }, `Today at ${time(new Date())}`),
       ),
-      body.content ? element("div", { class: "d-content" }, body.content) : null,
+      body.avatar_url ? element("div", { class: "d-image" }, "picture: ", element("bdi", {}, body.avatar_url)) : null,
+      content.length ? element("div", { class: "d-content" }, content.map((span) => drawSpan(host, span))) : null,
       embeds.map((embed) => drawEmbed(host, embed)),
+      drawButtons(host, buttons),
     ),
   ];
+}
+
+/** Draw buttons, which open nothing here. */
+function drawButtons(host, buttons) {
+  const { element } = host;
+  const rows = [];
+  for (let first = 0; first < buttons.length; first += BUTTONS_IN_A_ROW) {
+    const row = buttons.slice(first, first + BUTTONS_IN_A_ROW);
+    rows.push(element("ul", { class: "d-buttons" }, row.map(({ label, url }) => element("li", { class: "d-button", title: url }, element("bdi", {}, label), " ↗"))));
+  }
+
+  return rows;
 }
 
 function drawEmbed(host, embed) {

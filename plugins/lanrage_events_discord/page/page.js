@@ -71,9 +71,9 @@ export default function mount(root, host) {
 /** Draw the message of an event as Discord does, where the previews of all plugins are. */
 export async function preview(host, { event }) {
   const { element } = host;
-  const { body, embeds } = await host.api("/preview", { method: "POST", body: event });
+  const message = await host.api("/preview", { method: "POST", body: event });
   return [
-    element("div", { class: "discord", role: "group", "aria-label": "The message in Discord" }, drawMessage(host, body, embeds)),
+    element("div", { class: "discord", role: "group", "aria-label": "The message in Discord" }, drawMessage(host, message)),
     element("a", { href: host.href("preview") }, "A digest of several events, and Discord’s limits"),
   ];
 }

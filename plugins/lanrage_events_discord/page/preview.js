@@ -239,9 +239,9 @@ class Preview {
     this.catchUpLabel.hidden = !this.isDigest;
   }
 
-  #message({ body, embeds }, index, count) {
+  #message(message, index, count) {
     const label = count > 1 ? `Message ${index + 1} of ${count} in Discord` : "The message in Discord";
-    return this.host.element("div", { class: "discord", role: "group", "aria-label": label }, drawMessage(this.host, body, embeds));
+    return this.host.element("div", { class: "discord", role: "group", "aria-label": label }, drawMessage(this.host, message));
   }
 
   #meter({ label, used, limit }) {

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
-from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._embeds import Button, Embed, EmbedField, Message
 from lanrage_events_discord._preview import measure
 from lanrage_events_discord._terminal import (
     EmbedDrawing,
@@ -71,7 +71,7 @@ def described(text: str, columns: int = 60) -> list[str]:
 
 def meters_of(*embeds: Embed, console: Console | None = None) -> list[str]:
     console = console or console_of()
-    return drawn(draw_meters(measure(embeds), console), console)
+    return drawn(draw_meters(measure(Message(entries=0, embeds=tuple(embeds))), console), console)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,24 @@ def test_a_message_is_drawn_with_its_name_its_content_and_all_embeds() -> None:
     assert drawn(draw_message({})) == ["LANrage  APP "]
 
 
+def test_a_message_is_drawn_with_its_picture_and_its_buttons() -> None:
+    message = Message(
+        entries=1,
+        embeds=(Embed(title="one"),),
+        avatar_url="https://example.org/a.png",
+        buttons=tuple(Button(f"Seat {n}", f"https://example.org/{n}") for n in range(6)),
+    )
+
+    assert drawn(draw_message(message.body())) == [
+        "LANrage  APP ",
+        "[avatar: https://example.org/a.png]",
+        "▌ one",
+        *(f"[Seat {n}] https://example.org/{n}" for n in range(6)),
+    ]
+    labels = [meter.label for meter in measure(message)]
+    assert labels == ["title", "description", "button label", "button url", "buttons", "message"]
+
+
 @given(st.text())
 def test_nothing_in_a_message_commands_the_terminal(text: str) -> None:
     hostile = f"\x1b[2J\x9b31m\x07{text}\u202e"
@@ -227,7 +245,14 @@ def test_nothing_in_a_message_commands_the_terminal(text: str) -> None:
         author=hostile,
         fields=(EmbedField(hostile, hostile),),
     )
-    body = {"username": hostile, "content": hostile, "embeds": [embed.to_dict()]}
+    button = {"label": hostile, "url": hostile}
+    body = {
+        "username": hostile,
+        "avatar_url": hostile,
+        "content": hostile,
+        "embeds": [embed.to_dict()],
+        "components": [{"components": [button]}],
+    }
 
     drawing = drawn(draw_message(body), console_of(colors="truecolor"))
 

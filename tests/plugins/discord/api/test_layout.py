@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events_discord._api import EmbedLayout, lay_out
-from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._embeds import Embed, EmbedField, Message
 from lanrage_events_discord._preview import measure, parse_markdown
 
 STYLES = {
@@ -155,7 +155,10 @@ def test_meters_measure_the_fullest_of_each_kind() -> None:
         Embed(title="abc", fields=(EmbedField("name", "value!"),)),
         Embed(title="a", description="de", footer="f", author="someone"),
     ]
-    assert [(meter.label, meter.used, meter.limit) for meter in measure(embeds)] == [
+    assert [
+        (meter.label, meter.used, meter.limit)
+        for meter in measure(Message(entries=0, embeds=tuple(embeds)))
+    ] == [
         ("title", 3, 256),
         ("description", 2, 4096),
         ("author", 7, 256),

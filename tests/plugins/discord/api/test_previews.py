@@ -190,3 +190,29 @@ async def test_templates_are_read_again(running: Running, tmp_path: Path) -> Non
         assert "digest.yaml" in fault
         alone = await s.post("/preview/digest", {"events": events[:1]})
         assert (alone["faults"], alone["note"]) == ([], "")
+
+
+async def test_what_a_template_adds_to_the_message_is_shown(
+    running: Running, tmp_path: Path
+) -> None:
+    async with running(templates=[tmp_path]) as s:
+        path = tmp_path / "discord" / "peer_joined.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            "content: 'See **{{ peer_name }}**'\nusername: LAN bot\n"
+            "buttons: [{label: Join, url: https://example.org}]\n",
+            encoding="utf-8",
+        )
+        alone = await s.post("/preview", joined("A*n"))
+        digest = await s.post("/preview/digest", {"events": [joined("Ann"), joined("Bob")]})
+
+    assert [(span["text"], span["styles"]) for span in alone["content"]] == [
+        ("See ", []),
+        ("A*n", ["bold"]),
+    ]
+    assert alone["buttons"] == [{"label": "Join", "url": "https://example.org"}]
+    assert alone["body"]["username"] == "LAN bot"
+    assert {meter["label"] for meter in alone["meters"]} >= {"content", "username", "buttons"}
+    [message] = digest["messages"]
+    assert (message["content"], message["buttons"]) == ([], [])
+    assert message["body"]["username"] == "LAN bot"

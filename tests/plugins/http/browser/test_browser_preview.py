@@ -25,6 +25,10 @@ fields:
   - {name: Four, value: "4", inline: true}
   - {name: All of them, value: "{{ players | join(', ') }}"}
 color: "#112233"
+username: The bot
+avatar_url: https://example.org/a.png
+content: "**{{ players | length }}** play"
+buttons: [{for: player in players, label: "Join {{ player }}", url: "https://example.org/{{ player }}"}]
 """
 
 
@@ -109,6 +113,11 @@ def test_the_layout_is_discords(open_site: Any, wide_visit: Any, tmp_path: Path)
         for index in range(5)
     ]
     assert tops[0] == tops[1] == tops[2] < tops[3] < tops[4]
+    message = page.get_by_role("group", name="The message in Discord")
+    expect(message.locator(".d-name")).to_have_text("The bot")
+    expect(message.get_by_text("picture: https://example.org/a.png")).to_be_visible()
+    expect(message.locator(".d-content .s-bold")).to_have_text("3")
+    expect(message.locator(".d-button")).to_have_text(["Join Ann ↗", "Join Ben ↗", "Join Cy ↗"])
     wide_visit.snap("preview-layout")
 
 
