@@ -562,7 +562,9 @@ class DiscordPlugin:
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
         preview = preview_event(event, bus, self.config.invite_url or saved.invite_url)
         routes = self.config.routes
-        is_card = isinstance(event, CardSample)
+        is_card = isinstance(event, CardSample) or any(
+            card.shows(event) for card in self.config.cards
+        )
         if not is_card and routes and all(step.mismatch for step in explain(event, routes, ())):
             problem = ConfigProblem(_NOT_ROUTED, ("routes",), warning=True)
             return replace(preview, problems=(problem, *preview.problems))

@@ -15,7 +15,7 @@ from lanrage_events.abc import Person
 from lanrage_events.state import Database
 
 from .._client import WebhookClient
-from .._config import CardConfig
+from .._config import SHOWN_EVENTS, CardConfig
 from .._delivery import LaneChange, Lanes
 from .._rendering import Renderer
 from .card import Card
@@ -23,7 +23,7 @@ from .file import SCHEMA
 from .reconciler import CardState, Reconciler
 from .render import CardRenderer
 from .statistics import CardStatistics
-from .store import SHOWN_EVENTS, CardStore
+from .store import CardStore
 
 
 class Followed(NamedTuple):

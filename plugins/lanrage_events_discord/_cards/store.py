@@ -22,23 +22,17 @@ from anyio.lowlevel import checkpoint
 
 from lanrage_events import (
     Event,
-    GameEnded,
-    GameStarted,
     Parties,
     Party,
     PartyCreated,
     PartyEnded,
     PartyEvent,
-    PeerJoined,
-    PeerLeft,
-    ServerStarted,
-    ServerStopped,
 )
 from lanrage_events.abc import Person
 from lanrage_events.config import ConfigError
 from lanrage_events.state import Database
 
-from .._config import CardConfig
+from .._config import SHOWN_EVENTS, CardConfig
 from .._memory import wall_time
 from .card import Card
 from .ended import EndedParties, dump_party, load_party, without
@@ -53,18 +47,6 @@ KEPT_SECONDS = 7 * 24 * 60 * 60.0
 """how long a card is known whose party is over"""
 _STALE_SECONDS = 31 * 24 * 60 * 60.0
 """after which a party is over although its end never came; the plugin ``parties`` ends it before"""
-
-SHOWN_EVENTS = (
-    PartyCreated,
-    PartyEnded,
-    PeerJoined,
-    PeerLeft,
-    GameStarted,
-    GameEnded,
-    ServerStarted,
-    ServerStopped,
-)
-"""what a card can show"""
 
 
 class CardStore:

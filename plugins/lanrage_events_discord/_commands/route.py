@@ -44,10 +44,13 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
 
     steps = list(explain(event, found.routes, tuple(found.webhooks)))
     posting = {name: step for step in steps for name in step.webhooks}
-    live = [name for name in posting if name in found.webhooks]
-    if posting:
+    on_cards = dict(_cards(found, event))
+    live = [name for name in (*posting, *on_cards) if name in found.webhooks]
+    if posting or on_cards:
         quiet = make_quiet(found)
-        write_lines(_destination(found, quiet, name, step) for name, step in posting.items())
+        posted = {name: step for name, step in posting.items() if name not in on_cards}
+        write_lines(on_cards.values())
+        write_lines(_destination(found, quiet, name, step) for name, step in posted.items())
     else:
         is_taken = any(not step.mismatch for step in steps)
         taker = "route" if found.config.routes else "webhook"
@@ -61,6 +64,21 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
     write_lines(_expiry(found, event))
     write_lines(["", *_reasons(found, steps, given), "", *_templates(found, event)])
     return ExitCode.DONE if live else ExitCode.FAILED
+
+
+def _cards(found: ConfiguredPlugin, event: Event) -> Iterator[tuple[str, str]]:
+    """Yield the webhooks that show an event on a card, each with a line that says so."""
+    named: set[str] = set()
+    for index, card in enumerate(found.config.cards):
+        for name in card.webhook if card.where.matches(event) else ():
+            if name in found.webhooks and name not in named and card.shows(event):
+                place = found.place(f"cards.{index}")
+                yield (
+                    name,
+                    f"webhook '{name}': on the card of its party, without a message ({place})",
+                )
+
+            named.add(name)
 
 
 def _destination(found: ConfiguredPlugin, quiet: Quiet, name: str, step: RouteStep) -> str:

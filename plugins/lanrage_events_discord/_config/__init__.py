@@ -5,6 +5,7 @@ from __future__ import annotations
 from .batch import BatchConfig as BatchConfig
 from .batch import FlappingConfig as FlappingConfig
 from .batch import SettleConfig as SettleConfig
+from .cards import SHOWN_EVENTS as SHOWN_EVENTS
 from .cards import CardConfig as CardConfig
 from .cards import PollConfig as PollConfig
 from .discord import DEFAULT_WEBHOOK as DEFAULT_WEBHOOK

@@ -7,6 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
 
+from lanrage_events import (
+    Event,
+    GameEnded,
+    GameStarted,
+    PartyCreated,
+    PartyEnded,
+    PeerJoined,
+    PeerLeft,
+    ServerStarted,
+    ServerStopped,
+)
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigModel, Duration, EventTypes, Names, Where
 
@@ -14,6 +25,17 @@ from .. import limits
 from .checks import check_names, fits, raise_problems
 from .routes import MentionConfig
 
+SHOWN_EVENTS = (
+    PartyCreated,
+    PartyEnded,
+    PeerJoined,
+    PeerLeft,
+    GameStarted,
+    GameEnded,
+    ServerStarted,
+    ServerStopped,
+)
+"""what a card can show"""
 CARD_WHERE = ("party_name", "party_id")
 """what chooses the parties that have a card"""
 _NEVER = "never"
@@ -35,7 +57,13 @@ def parse_cards(value: object) -> object:
 
 
 def _never_is_none(value: object) -> object:
-    return None if value == _NEVER else value
+    if value == _NEVER:
+        return None
+
+    if isinstance(value, str) and not any(map(str.isdigit, value)):
+        raise ValueError(f"expected '{_NEVER}', or a duration, such as '10m'")
+
+    return value
 
 
 class PollConfig(ConfigModel):
@@ -102,6 +130,11 @@ class CardConfig(ConfigModel):
         )
         return value
 
+    def shows(self, event: Event) -> bool:
+        """Whether an event is only on the card, as far as it says itself which party it is about."""
+        is_shown = isinstance(event, SHOWN_EVENTS) and not self.messages.select(type(event))
+        return is_shown and self.where.matches(event)
+
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield the settings that have no effect, each with what is wrong."""
         mention = self.mention
@@ -120,10 +153,6 @@ def unreached(cards: tuple[CardConfig, ...]) -> Iterator[tuple[int, str]]:
     for index, card in enumerate(cards):
         above = [taken[name] for name in card.webhook if name in taken]
         if len(above) == len(card.webhook):
-            number = max(above) + 1
-            yield (
-                index,
-                f"no party gets it, since card {number} has the same webhook for all parties",
-            )
+            yield index, f"no party has it, since all have that of cards.{max(above)} there"
         elif not card.where:
             taken.update((name, index) for name in card.webhook if name not in taken)

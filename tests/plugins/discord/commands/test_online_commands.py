@@ -130,6 +130,26 @@ def test_an_event_that_goes_nowhere_is_no_success(command: Command, event: str, 
     assert text in output
 
 
+def test_what_a_card_shows_is_no_message(
+    command: Command, write_config: Callable[..., None]
+) -> None:
+    cards = ROUTES + "    cards: [{webhook: [admin, party], where: {party_name: Red}}]"
+    write_config(
+        "    webhooks:", f"      admin: {{url: {URL}}}", f"      party: {{url: {URL}2}}", cards
+    )
+    code, output = command("route", "peer_left", "party_name=Red")
+    assert code == 0
+    place = "(lanrage.yaml:12:13: plugins.discord.cards.0)"
+    for name in ("admin", "party"):
+        assert f"webhook '{name}': on the card of its party, without a message {place}" in output
+
+    code, output = command("route", "peer_left", "party_name=Blue")
+    assert code == 1
+    code, output = command("route", "peer_joined", "party_name=Red")
+    assert "webhook 'party': on the card of its party" in output
+    assert "webhook 'party': silent" not in output
+
+
 def test_without_routes_or_webhooks_that_is_the_reason(
     command: Command, write_config: Callable[..., None]
 ) -> None:
