@@ -63,11 +63,14 @@ from ._rendering import Renderer, Wording
 from ._routing import (
     NOT_TAKEN,
     Router,
+    ThreadNames,
     UnroutedEvents,
     check_cards,
     check_routes,
     explain,
     party_keys,
+    thread_of,
+    thread_problems,
     uncounted,
     unknown_types,
 )
@@ -117,6 +120,7 @@ class DiscordPlugin:
         self._routed: frozenset[str] = frozenset()
         """the names of the webhooks that the router knows"""
         self._routes: tuple[RouteConfig, ...] = config.routes
+        self._thread_names: ThreadNames | None = None
         self._router = self._make_router(())
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
@@ -281,9 +285,12 @@ class DiscordPlugin:
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._close_earlier_run()
-        if wrong := [*unknown_types(self.config, bus.events), *uncounted(self.config, bus)]:
+        wrong = [*unknown_types(self.config, bus.events), *uncounted(self.config, bus)]
+        if wrong := wrong or [one for one in thread_problems(self.config, bus) if not one.warning]:
             raise ConfigError([str(problem) for problem in wrong])
 
+        self._thread_names = None
+        self._name_threads(bus)
         settings = self._make_settings(bus)
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks, *settings.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
@@ -365,7 +372,8 @@ class DiscordPlugin:
             task_group=tasks,
             redactor=bus.redactor,
             limits=limits,
-            threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
+            threads=self._make_threads(bus),
+            own_thread=lambda *webhook: self._name_threads(bus).own(*webhook),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
             quiet=self._make_quiet(bus),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
@@ -417,6 +425,9 @@ class DiscordPlugin:
             renderer,
             cards,
             self._alerts,
+            lambda event: thread_of(
+                event, self.config, ThreadNames(self.config, bus, lambda _: None)
+            ),
         )
 
     async def _make_renderer(self, bus: Bus) -> Renderer:
@@ -463,7 +474,18 @@ class DiscordPlugin:
             self._unsent += count_rejected(statistics) + (statistics.pending if in_memory else 0)
 
     def _make_router(self, webhooks: Iterable[str]) -> Router:
-        return Router(self._routes, webhooks, self.config.max_age, wall_clock=self._wall_clock)
+        names, clock = self._thread_names, self._wall_clock
+        return Router(self._routes, webhooks, self.config.max_age, wall_clock=clock, threads=names)
+
+    def _name_threads(self, bus: Bus) -> ThreadNames:
+        if self._thread_names is None:
+            self._thread_names = ThreadNames(self.config, bus, logger.warning)
+
+        return self._thread_names
+
+    def _make_threads(self, bus: Bus) -> Threads:
+        created = self._memory(bus, "thread_times", "when threads were created")
+        return Threads(self._memory(bus, "threads", "the ids of threads", True), created)
 
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         return Outbox(
@@ -527,10 +549,14 @@ class DiscordPlugin:
             reports, cards = 0, await forget_person(self._state_file(bus, "cards"), person)
 
         mutes = await (self._mutes or self._open_mutes(bus)).forget(person)
+        threads = self._make_threads(bus) if runtime is None else runtime.lanes.threads
+        names = threads.forget_person(person)
+        self._name_threads(bus).forget(person)
         return {
             "texts of mutes": mutes,
             "reports of reconnects": reports,
             "parties of cards": cards,
+            "names of threads": names,
         }
 
     @hookimpl
@@ -560,7 +586,9 @@ class DiscordPlugin:
     def preview(self, event: Event, bus: Bus) -> Preview:
         """Return the message that would report an event, by the templates as they are now."""
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
-        preview = preview_event(event, bus, self.config.invite_url or saved.invite_url)
+        names = ThreadNames(self.config, bus, lambda _: None)
+        thread = None if isinstance(event, CardSample) else thread_of(event, self.config, names)
+        preview = preview_event(event, bus, self.config.invite_url or saved.invite_url, thread)
         routes = self.config.routes
         is_card = isinstance(event, CardSample) or any(
             card.shows(event) for card in self.config.cards
@@ -588,6 +616,7 @@ class DiscordPlugin:
         problems = [error.as_problem() for error in renderer.problems]
         problems.extend(unknown_types(self.config, bus.events))
         problems.extend(uncounted(self.config, bus))
+        problems.extend(thread_problems(self.config, bus))
         warnings = [*self.config.warnings()]
         if self.config.alerts is not None:
             warnings += unknown_sources(self.config.alerts, bus)
@@ -604,6 +633,9 @@ class DiscordPlugin:
         if self._renderer is None:
             return []
 
+        self._thread_names = None
+        self._name_threads(bus)
+        self._router = self._make_router(self._router.webhooks)
         errors = self._renderer.reload(bus.template_folders(), bus.events.types())
         return [error.as_problem() for error in errors]
 
@@ -634,6 +666,7 @@ class DiscordPlugin:
         )
         health = delivery_health(self._outbox, self._lanes.values(), lacks_default=lacks_default)
         reported = "" if self._alerts is None or health.status != "ok" else self._alerts.summary
-        quiet = self._lanes.quiet_reason if isinstance(self._lanes, Lanes) else ""
-        detail = "; ".join(filter(None, [health.detail, reported, quiet, self._unrouted.detail]))
+        lanes = self._lanes
+        notes = [lanes.quiet_reason, lanes.threads_reason] if isinstance(lanes, Lanes) else []
+        detail = "; ".join(filter(None, [health.detail, reported, *notes, self._unrouted.detail]))
         return replace(health, detail=detail, undelivered=undelivered)

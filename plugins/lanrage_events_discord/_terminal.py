@@ -81,7 +81,11 @@ def draw_message(body: Mapping[str, object]) -> Group:
     :param body: what is posted to Discord
     """
     name = " ".join(_safe(str(body.get("username") or _DEFAULT_NAME)).split())
-    parts: list[Text | EmbedDrawing] = [Text.assemble((name, "bold"), " ", (" APP ", "reverse"))]
+    head = Text.assemble((name, "bold"), " ", (" APP ", "reverse"))
+    if thread := str(body.get("thread_name") or ""):
+        head.append(f" in {_safe(thread)}", "dim")
+
+    parts: list[Text | EmbedDrawing] = [head]
     if avatar := str(body.get("avatar_url") or ""):
         parts.append(Text(f"[avatar: {_safe(avatar)}]", "dim"))
 

@@ -73,6 +73,8 @@ class Previews:
         event = shown_event(_decode(runtime, request.body, max_problems=_MAX_PROBLEMS))
         renderer, faults = _make_renderer(runtime)
         [message] = compose([renderer.render(event)], wording=renderer.wording)
+        thread = runtime.thread_of(event)
+        message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
         return models.Preview(
             **_lay_out(message),
             faults=tuple(faults),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from lanrage_events import Event
 from lanrage_events.abc import Bus
 from lanrage_events.events import FieldProblem
 from lanrage_events.http import RouteError
@@ -16,7 +17,7 @@ from lanrage_events.outbox import Outbox, OutboxError
 from .._alerts import Alerts
 from .._cards import Cards
 from .._delivery import Lanes
-from .._rendering import Renderer
+from .._rendering import NamedThread, Renderer
 from .._routing import UnroutedEvents
 from .._setup import (
     InvalidSetting,
@@ -59,6 +60,8 @@ class Runtime:
     cards: Cards
     alerts: Alerts | None = None
     """None if no webhook gets alerts"""
+    thread_of: Callable[[Event], NamedThread] = lambda _: NamedThread()
+    """returns the thread in which the first webhook posts an event"""
 
 
 class RunningPlugin:

@@ -8,7 +8,7 @@ from lanrage_events.http import RouteError
 
 from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import Lane, Lanes, in_words
+from .._delivery import TOO_MANY_CREATED, Lane, Lanes, in_words
 from .._embeds import Message
 from .._rendering import Renderer, compose_test_message
 from .._setup import TURN_MAX_SECONDS, RejectionCache
@@ -96,14 +96,21 @@ class MessageTest:
             async with lane.pacing.turn:
                 message = compose_test_message(self._renderer)
                 message = lane.envelope.wrap(message, [], webhook.id, is_backlog=True)
-                outcome = await self._execute(lane, webhook, message)
+                if seconds := lane.envelope.begin(message, webhook.id):
+                    return _not_sent(TOO_MANY_CREATED, retry_after=seconds)
+
+                try:
+                    outcome = await self._execute(lane, webhook, message)
+                finally:
+                    lane.envelope.answered(message, outcome, webhook.id)
+
                 return self._handle_outcome(lane, webhook, message, outcome)
         finally:
             limits.observe(outcome)
 
     async def _execute(self, lane: Lane, webhook: WebhookURL, message: Message) -> Outcome:
         """Post the message; once the request has begun, wait for its outcome."""
-        thread_id = lane.envelope.thread_id(webhook.id)
+        thread_id = message.thread_id or None
         lane.statistics.requests += 1
         outcomes: list[Outcome] = []
         with anyio.CancelScope(shield=True):
@@ -123,7 +130,7 @@ class MessageTest:
             lane.envelope.delivered(message, webhook.id, outcome.channel_id)
             lane.mark_healthy(webhook)
         elif outcome.kind is OutcomeKind.LANE_DEAD:
-            if lane.handle_gone(outcome, webhook):
+            if lane.handle_gone(outcome, webhook, message.thread_id):
                 self._rejections.add(webhook, reason)
             else:
                 reason = f"{reason}; the next message creates it again"

@@ -396,7 +396,7 @@ class Reconciler:
 
         if verdict is Verdict.GONE and outcome is not None:
             card.is_due = True
-            if lane.handle_gone(outcome, webhook):
+            if lane.handle_gone(outcome, webhook, card.thread_id or ""):
                 return
 
             # Only the thread of the lane is gone, which is created again.

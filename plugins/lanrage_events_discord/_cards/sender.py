@@ -102,9 +102,9 @@ class Sender:
             message = replace(message, flags=SUPPRESS_NOTIFICATIONS)
 
         if card.thread_id is not None:
-            message = replace(message, thread_name="")
+            message = replace(message, thread_name="", thread_id=card.thread_id)
 
-        outcome = await self._client.execute(webhook, message.body(), thread_id=card.thread_id)
+        outcome = await self._execute(webhook, message)
         if outcome.kind is not OutcomeKind.DELIVERED and not outcome.may_be_carried_out:
             card.is_polled = outcome.is_rejection
 
@@ -114,7 +114,7 @@ class Sender:
         self, card: Card, webhook: WebhookURL, envelope: Envelope, is_loud: bool
     ) -> Outcome | None:
         party = self._store.party(card)
-        message, thread_id = self._new(card, party, webhook, envelope, is_loud)
+        message = self._new(card, party, webhook, envelope, is_loud)
         roles = message.allowed_mentions.get("roles", ())
         users = message.allowed_mentions.get("users", ())
         mention = " ".join([*map(role_mention, roles), *map(user_mention, users)])
@@ -128,12 +128,12 @@ class Sender:
 
                 await self._store.save(card)
 
-            outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
+            outcome = await self._execute(webhook, message)
         finally:
-            envelope.answered(message)
+            envelope.answered(message, outcome, webhook.id)
 
         if outcome.kind is OutcomeKind.DELIVERED:
-            self._posted(card, message, outcome, webhook, thread_id)
+            self._posted(card, message, outcome, webhook)
             card.mention = mention
             is_own = card.owns_thread
             kept = replace(message, thread_name="") if is_own else message
@@ -143,14 +143,11 @@ class Sender:
 
         return outcome
 
-    def _posted(
-        self,
-        card: Card,
-        message: Message,
-        outcome: Outcome,
-        webhook: WebhookURL,
-        thread_id: str | None,
-    ) -> None:
+    async def _execute(self, webhook: WebhookURL, message: Message) -> Outcome:
+        thread_id = message.thread_id or None
+        return await self._client.execute(webhook, message.body(), thread_id=thread_id)
+
+    def _posted(self, card: Card, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         if card.message_id is not None:
             card.formers = [*card.formers, card.message_id]
 
@@ -158,15 +155,15 @@ class Sender:
             stop(card, "Discord does not say which message it is, so it cannot be edited")
 
         card.owns_thread = card.owns_thread or (card.config.thread and bool(message.thread_name))
-        card.thread_id = outcome.channel_id if message.thread_name else thread_id
+        card.thread_id = outcome.channel_id if message.thread_name else message.thread_id or None
         card.message_id, card.channel_id = outcome.message_id, outcome.channel_id
         card.webhook_id, card.shown = webhook.id, _hash(message)
         card.is_pushed, card.is_announced = False, True
 
     def _new(
         self, card: Card, party: Party, webhook: WebhookURL, envelope: Envelope, is_loud: bool
-    ) -> tuple[Message, str | None]:
-        """Return the message to post, and the thread to post it to."""
+    ) -> Message:
+        """Return the message to post."""
         config = card.config
         wanted = Presentation(silent=config.silent or card.is_announced)
         if may_call(card, party, is_loud=is_loud) and (mention := config.mention) is not None:
@@ -184,14 +181,15 @@ class Sender:
             message = replace(message, username="", avatar_url="")
 
         if card.owns_thread:
-            return replace(message, thread_name=""), card.thread_id
+            return replace(message, thread_name="", thread_id=card.thread_id or "")
 
         if config.thread:
             name = look.thread_name or party.name or party.key
             name = shorten(name, limits.THREAD_NAME_MAX_CHARACTERS)
-            return replace(message, thread_name=name, applied_tags=look.applied_tags), None
+            tags = look.applied_tags
+            return replace(message, thread_name=name, thread_id="", applied_tags=tags)
 
-        return message, envelope.thread_id(webhook.id)
+        return message
 
     def _look(self, card: Card, party: Party) -> Message:
         is_recap = card.is_over and card.config.when_over == "recap"

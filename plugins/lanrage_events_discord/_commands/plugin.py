@@ -15,6 +15,7 @@ from lanrage_events.templates import TemplateError
 from .._config import DiscordConfig, RouteConfig, WebhookConfig
 from .._plugin import DiscordPlugin
 from .._rendering import Renderer
+from .._routing import ThreadNames
 from .._setup import Settings, find_routes, find_webhooks, state_file
 
 
@@ -46,6 +47,11 @@ class ConfiguredPlugin:
     def routes(self) -> tuple[RouteConfig, ...]:
         """The routes of the configuration; without any, what was chosen on the setup page."""
         return find_routes(self.config, self.settings, tuple(self.webhooks))
+
+    @cached_property
+    def thread_names(self) -> ThreadNames:
+        """What names the threads that events are posted in."""
+        return ThreadNames(self.config, self.bus, lambda _: None)
 
     @property
     def invite_url(self) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lanrage_events.cli import ExitCode, did_you_mean, write_errors, write_lines
 from lanrage_events.templates import TemplateError
 
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
-from .._config import DEFAULT_WEBHOOK, WebhookConfig
-from .._delivery import Envelope, Mentions, Threads, in_words
+from .._config import DEFAULT_WEBHOOK
+from .._delivery import TOO_MANY_CREATED, Envelope, Mentions, Threads, in_words
 from .._embeds import Message
 from .._memory import Memory
 from .._plugin import REDACTED_LOGGERS
@@ -39,7 +41,7 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
     address = found.config.address(webhook)
     problems: list[TemplateError] = []
     message = compose_test_message(found.make_renderer(problems))
-    outcome, thread = await _post(found, webhook, address, message)
+    outcome, thread = await _post(found, chosen, address, message)
     write_errors(map(describe, problems))
     if outcome.kind is not OutcomeKind.DELIVERED:
         write_errors([f"webhook '{chosen}': {outcome.reason}{_wait(outcome)}"])
@@ -55,17 +57,30 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
 
 
 async def _post(
-    found: ConfiguredPlugin, webhook: WebhookConfig, address: WebhookURL, message: Message
+    found: ConfiguredPlugin, name: str, address: WebhookURL, message: Message
 ) -> tuple[Outcome, str]:
     """Return the outcome, and what it did with the forum's thread, in words."""
-    path = found.state_file("threads.json")
-    threads = Threads(Memory(path, "the ids of threads", survives_power_loss=True))
-    envelope = Envelope(webhook, Mentions(), threads)
+    webhook = found.webhooks[name]
+    path, times = found.state_file("threads.json"), found.state_file("thread_times.json")
+    threads = Threads(
+        Memory(path, "the ids of threads", survives_power_loss=True),
+        Memory(times, "when threads were created"),
+    )
+    own_thread = partial(found.thread_names.own, name, webhook)
+    envelope = Envelope(webhook, Mentions(), threads, own_thread=own_thread)
     message = envelope.wrap(message, [], address.id, is_backlog=True)
-    thread_id = envelope.thread_id(address.id)
-    with found.bus.redactor.redacting(REDACTED_LOGGERS):
-        async with WebhookClient() as client:
-            outcome = await client.execute(address, message.body(), thread_id=thread_id)
+    if seconds := envelope.begin(message, address.id):
+        return Outcome(OutcomeKind.RETRY, f"{TOO_MANY_CREATED}: wait {in_words(seconds)}"), ""
+
+    outcome: Outcome | None = None
+    try:
+        with found.bus.redactor.redacting(REDACTED_LOGGERS):
+            async with WebhookClient() as client:
+                outcome = await client.execute(
+                    address, message.body(), thread_id=message.thread_id or None
+                )
+    finally:
+        envelope.answered(message, outcome, address.id)
 
     is_new = bool(message.thread_name) and outcome.kind is OutcomeKind.DELIVERED
     if is_new:

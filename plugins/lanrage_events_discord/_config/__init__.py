@@ -13,4 +13,5 @@ from .discord import AlertsConfig as AlertsConfig
 from .discord import DiscordConfig as DiscordConfig
 from .routes import MentionConfig as MentionConfig
 from .routes import RouteConfig as RouteConfig
+from .threads import is_template as is_template
 from .webhook import WebhookConfig as WebhookConfig

@@ -12,6 +12,7 @@ from lanrage_events.config import ConfigModel, Duration, EventFilter, Names
 from .._embeds import fit_mentions
 from .._quiet import Calendar, QuietTimesConfig, make_calendar
 from .checks import Snowflake, check_names
+from .threads import Tags, ThreadName
 
 
 class MentionCondition(ConfigModel):
@@ -66,6 +67,11 @@ class RouteConfig(EventFilter):
     """whether the events are sent at once, without gathering"""
     important: bool = False
     """whether quiet hours and mutes do not apply to the events"""
+    thread_name: ThreadName = None
+    """in a forum channel: the name of the post that the messages go to, which may be a template; the
+    webhook's if it is missing"""
+    applied_tags: Tags = ()
+    """in a forum channel: ids of the tags of such a post, or templates that give one each"""
 
     @field_validator("webhook")
     @classmethod

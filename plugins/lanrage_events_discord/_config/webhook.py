@@ -16,18 +16,13 @@ from .._embeds import explain_picture, explain_url, explain_username
 from .._quiet import QuietConfig
 from .batch import BatchConfig
 from .checks import Blank, Snowflake, blank_is_none, fits, whole_config
+from .threads import Tags, ThreadName
 
 _Username = Annotated[
     str,
     Field(max_length=limits.USERNAME_MAX_CHARACTERS),
     fits(limits.USERNAME_MAX_CHARACTERS),
 ]
-_ThreadName = Annotated[
-    str,
-    Field(max_length=limits.THREAD_NAME_MAX_CHARACTERS),
-    fits(limits.THREAD_NAME_MAX_CHARACTERS),
-]
-
 
 _EXAMPLE_URL = f"https://discord.com/api/webhooks/123456789012345678/{'example-' * 8}token"
 
@@ -42,11 +37,11 @@ class WebhookConfig(ConfigModel):
         BeforeValidator(blank_is_none, json_schema_input_type=Snowflake | Blank | None),
     ] = None
     """the thread to post to; at most one of this and ``thread_name``"""
-    thread_name: Annotated[
-        _ThreadName | None,
-        BeforeValidator(blank_is_none, json_schema_input_type=_ThreadName | Blank | None),
-    ] = None
-    """in a forum channel: the name of the post that is created for the messages"""
+    thread_name: ThreadName = None
+    """in a forum channel: the name of the post that is created for the messages; a template, such as
+    ``{{ party_name }}``, for a post each"""
+    applied_tags: Tags = ()
+    """in a forum channel: ids of the tags of such a post, or templates that give one each"""
     username: Annotated[
         _Username | None,
         BeforeValidator(blank_is_none, json_schema_input_type=_Username | Blank | None),
@@ -105,9 +100,11 @@ class WebhookConfig(ConfigModel):
 
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield the settings that have no effect, each with what is wrong."""
-        for key in ("thread_name", "username"):
-            if "{{" in (getattr(self, key) or ""):
-                yield key, "is no template, so '{{' is shown as it is written: write a fixed name"
+        if "{{" in (self.username or ""):
+            yield (
+                "username",
+                "is no template, so '{{' is shown as it is written: write a fixed name",
+            )
 
         if self.username_problem:
             yield "username", f"{self.username_problem}. The webhook's own is shown"

@@ -55,6 +55,11 @@ class Batch:
         self._messages = 0
         """how many messages of the batch were delivered so far"""
         self._bisection = Bisection()
+        self._entries: list[Waiting[Entry]] = []
+        """what the next message may show, as of the last look"""
+        self._is_own_thread = True
+        """whether it goes where the webhook posts what is about no event"""
+        self._webhook_id = ""
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
         self._says_expired = False
@@ -99,6 +104,7 @@ class Batch:
     @property
     def is_full(self) -> bool:
         """Whether the next message cannot show more than it does, however long it waits."""
+        self._choose()
         message, _ = self._compose()
         return message is not None and (
             message.entries < len(self._entries) or len(message.embeds) == limits.MESSAGE_MAX_EMBEDS
@@ -106,12 +112,15 @@ class Batch:
 
     def compose(self, webhook_id: str) -> Message | None:
         """Return the next message, None if there is nothing to send."""
+        self._webhook_id = webhook_id
+        self._choose()
         if self._server_errors.set_aside and not self._entries:
             self._server_errors.interrupted()
+            self._choose()
 
         batch = self._entries
         if batch and batch[0].id > self._through:
-            self._through, self._messages = batch[-1].id, 0
+            self._through, self._messages = self._queue.batch[-1].id, 0
 
         message, entries = self._compose()
         self._says_expired = bool(self._expired_now)
@@ -122,12 +131,14 @@ class Batch:
         shown = entries[: message.entries]
         return self._envelope.wrap(message, shown, webhook_id, self._is_backlog)
 
-    @property
-    def _entries(self) -> list[Waiting[Entry]]:
-        """What the next message may show."""
+    def _choose(self) -> None:
+        """Find out what the next message may show: what goes to the thread of the oldest entry."""
         aside = self._server_errors.set_aside
         batch = self._queue.batch
-        return [waiting for waiting in batch if waiting.id not in aside] if aside else batch
+        if aside:
+            batch = [waiting for waiting in batch if waiting.id not in aside]
+
+        self._entries, self._is_own_thread = self._envelope.in_first_thread(batch, self._webhook_id)
 
     @property
     def _is_backlog(self) -> bool:
@@ -186,7 +197,7 @@ class Batch:
     @property
     def _expired_now(self) -> Mapping[str, int]:
         """What the next message may say about what expired."""
-        if self._entries and self._server_errors.holds_note:
+        if self._entries and (self._server_errors.holds_note or not self._is_own_thread):
             return {}
 
         return self._expired.of(self._lane)
@@ -212,10 +223,10 @@ class Batch:
 
         is_search = self._server_errors.at_most is not None
         shown = self.shown(message) if is_search else []
-        if self._server_errors.set_aside:
-            removed = self._queue.remove_ids(frozenset(shown))
-        else:
+        if self._entries is self._queue.batch:
             removed = self._queue.remove(message.entries)
+        else:
+            removed = self._queue.remove_ids(frozenset(self.shown(message)))
 
         if message.entries:
             self._server_errors.delivered(shown)

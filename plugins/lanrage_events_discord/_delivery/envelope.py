@@ -6,8 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import anyio
+
+from lanrage_events.delivery import LONG_AGO, Waiting, in_words
+
 from .. import limits
+from .._client import Outcome, OutcomeKind
 from .._config import WebhookConfig
+from .._diagnosis import is_about_thread
 from .._embeds import (
     SUPPRESS_NOTIFICATIONS,
     Message,
@@ -16,17 +22,25 @@ from .._embeds import (
     user_mention,
 )
 from .._quiet import Quietness
-from .._rendering import Entry
+from .._rendering import Entry, NamedThread
 from .mentions import Chosen, Mentions
-from .threads import Threads
+from .threads import MAX_NEW, NEW_SECONDS, Place, Threads
 
 logger = logging.getLogger("lanrage_events.discord")
+
+# https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
+TOO_MANY_THREADS = 160006
+MAX_BLOCKED = 1000
+"""names of threads that are remembered because Discord does not create them"""
+TOO_MANY_CREATED = f"{MAX_NEW} forum posts were created within an hour"
 
 
 class Envelope:
     """Adds to the messages of one webhook what its configuration and its events ask for.
 
     :param quietness: returns how quiet the webhook is now
+    :param own_thread: returns the thread to create for what has none, whose name is empty if the
+        webhook has none to create; that of the configuration by default
     """
 
     def __init__(
@@ -35,7 +49,18 @@ class Envelope:
         mentions: Mentions,
         threads: Threads,
         quietness: Callable[[], Quietness] = Quietness,
+        own_thread: Callable[[], NamedThread] | None = None,
     ) -> None:
+        fixed = NamedThread(config.thread_name or "", config.applied_tags)
+        self._own_thread = own_thread or (lambda: fixed)
+        self._blocked: dict[str, None] = {}
+        """the names of threads that Discord does not create, the latest at the end"""
+        self._is_creating = False
+        self._is_elsewhere = False
+        """whether the last message goes to another thread than its events ask for"""
+        self._logged_until = LONG_AGO
+        self.elsewhere = 0
+        """how many events were posted in another thread, since too many were created"""
         self._quietness = quietness
         self._config = config
         self._username = "" if config.username_problem else config.username or ""
@@ -51,7 +76,8 @@ class Envelope:
 
     def copy(self) -> Envelope:
         """Return one for messages of the same webhook that do not come from its lane."""
-        return Envelope(self._config, self._mentions, self._threads, self._quietness)
+        config, own = self._config, self._own_thread
+        return Envelope(config, self._mentions, self._threads, self._quietness, own)
 
     def wrap(
         self, message: Message, entries: Sequence[Entry], webhook_id: str, is_backlog: bool
@@ -73,8 +99,14 @@ class Envelope:
             if entries
             else is_quiet or message.has_ending
         )
-        config = self._config
-        new_thread = config.thread_name and not self._thread(webhook_id)
+        thread = self._thread_of(entries[0] if entries else None)
+        place = self.place(thread.name, webhook_id)
+        if place.name:
+            self._threads.refresh()
+            place = self.place(thread.name, webhook_id)
+
+        self._threads.used(webhook_id, thread.name)
+        self._is_elsewhere = place.is_other
         content, lacks_text = with_mentions(message.content, mentioned)
         return replace(
             message,
@@ -87,21 +119,113 @@ class Envelope:
             flags=SUPPRESS_NOTIFICATIONS if is_silent else 0,
             username=message.username or self._username,
             avatar_url=message.avatar_url or self._avatar_url,
-            thread_name=config.thread_name or "" if new_thread else "",
+            thread_name=place.name,
+            thread_id=place.thread_id,
+            applied_tags=thread.tags if place.name else (),
         )
 
-    def thread_id(self, webhook_id: str) -> str | None:
-        """Return the thread to post to."""
-        return self._config.thread_id or self._thread(webhook_id)
+    # The thread
 
-    def _thread(self, webhook_id: str) -> str | None:
-        name = self._config.thread_name
-        return self._threads.find(webhook_id, name) if name else None
+    def _thread_of(self, entry: Entry | None) -> NamedThread:
+        if entry is not None:
+            wanted = entry.presentation
+            if wanted.thread_name and wanted.thread_name not in self._blocked:
+                return NamedThread(wanted.thread_name, wanted.applied_tags)
 
-    def answered(self, message: Message) -> None:
-        """Record that a message is no longer under way, whatever its outcome."""
+        return self._own_thread()
+
+    def place(self, name: str, webhook_id: str) -> Place:
+        """Return where a message goes.
+
+        :param name: of the thread that it belongs into, empty for none
+        """
+        own = self._config.thread_id or ""
+        return self._threads.place(webhook_id, name, own) if name else Place(own)
+
+    def in_first_thread(
+        self, batch: list[Waiting[Entry]], webhook_id: str
+    ) -> tuple[list[Waiting[Entry]], bool]:
+        """Return what goes to the same thread as the first entry, and whether that is the own one.
+
+        :param batch: entries of this webhook, the oldest first
+        """
+        names = {waiting.entry.presentation.thread_name for waiting in batch}
+        if not any(names):
+            return batch, True
+
+        own = self.place(self._own_thread().name, webhook_id)[:2]
+        places: dict[str, tuple[str, str]] = {}
+        for waiting in batch:
+            name = waiting.entry.presentation.thread_name
+            if name not in places:
+                places[name] = self.place(self._thread_of(waiting.entry).name, webhook_id)[:2]
+
+        first = places[batch[0].entry.presentation.thread_name]
+        if len({*places.values()}) > 1:
+            batch = [one for one in batch if places[one.entry.presentation.thread_name] == first]
+
+        return batch, first == own
+
+    def begin(self, message: Message, webhook_id: str) -> float:
+        """Record that a message is about to be sent.
+
+        :return: the seconds to wait before, since it would create one thread too many
+        """
+        self._is_creating = False
+        if not message.thread_name:
+            return 0.0
+
+        seconds = self._threads.begin(webhook_id)
+        self._is_creating = not seconds
+        return seconds
+
+    def answered(self, message: Message, outcome: Outcome | None, webhook_id: str) -> None:
+        """Record that a message is no longer under way.
+
+        :param outcome: what became of it, None if that is not known
+        """
         for ids in message.allowed_mentions.values():
             self._mentions.release(ids)
+
+        is_known = outcome is not None and (
+            outcome.status is not None or not outcome.may_be_carried_out
+        )
+        is_created = outcome is not None and outcome.kind is OutcomeKind.DELIVERED
+        if self._is_creating and is_known and not is_created:
+            self._threads.not_created(webhook_id)
+
+        self._is_creating = False
+
+    def avoid_thread(self, message: Message, outcome: Outcome, webhook_id: str) -> bool:
+        """Send elsewhere what Discord creates no thread for; return whether there is another place."""
+        name = message.thread_name
+        if name and outcome.code == TOO_MANY_THREADS:
+            return self._threads.pause(webhook_id)
+
+        if not name or name == self._own_thread().name or not is_about_thread(outcome):
+            return False
+
+        self._blocked[name] = None
+        while len(self._blocked) > MAX_BLOCKED:
+            del self._blocked[next(iter(self._blocked))]
+
+        return True
+
+    def forget_thread(self, webhook_id: str, thread_id: str) -> bool:
+        """Forget a thread that the webhook created; return whether there was one."""
+        return self._threads.forget(webhook_id, thread_id)
+
+    def elsewhere_reason(self, webhook_id: str) -> str:
+        """Why events are posted in another thread now, empty if they are not."""
+        seconds = self._threads.seconds_until_new(webhook_id)
+        if not seconds or not self.elsewhere:
+            return ""
+
+        return (
+            f"{TOO_MANY_CREATED}, so further events go to the newest one, for {in_words(seconds)}"
+        )
+
+    # The outcome
 
     def delivered(self, message: Message, webhook_id: str, channel_id: str | None) -> None:
         """Remember whom a message mentioned and which thread it created."""
@@ -120,10 +244,13 @@ class Envelope:
         if message.thread_name and channel_id is not None:
             self._threads.remember(webhook_id, message.thread_name, channel_id)
 
-    def forget_thread(self, webhook_id: str) -> bool:
-        """Forget the thread that this webhook created; return whether there was one."""
-        name = self._config.thread_name
-        return bool(name) and self._threads.forget(webhook_id, name or "")
+        if self._is_elsewhere:
+            self.elsewhere += message.entries
+            now = anyio.current_time()
+            if now >= self._logged_until:
+                logger.warning("%s, so further events go to the newest one", TOO_MANY_CREATED)
+
+            self._logged_until = now + NEW_SECONDS
 
 
 def with_mentions(content: str, mentioned: Sequence[str]) -> tuple[str, bool]:

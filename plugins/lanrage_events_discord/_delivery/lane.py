@@ -31,7 +31,7 @@ from .._quiet import Quiet
 from .._rendering import Entry, Wording
 from .._settling import Posted
 from .batch import Batch
-from .envelope import Envelope
+from .envelope import TOO_MANY_CREATED, Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .pacing import Pacing
@@ -47,7 +47,8 @@ BACKLOG_AFTER_SECONDS = 5.0
 # A wait that Discord did not ask for, but that is long enough to wonder.
 LOGGED_WAIT_SECONDS = 5.0
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
-UNKNOWN_CHANNEL = 10003
+THREAD_GONE_CODES = (10003, 50083, 160005)
+"""the thread does not exist, is archived or is locked"""
 
 
 class LaneChange(Enum):
@@ -215,12 +216,14 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             logger.info("webhook '%s' works again", self.name)
             self.use(webhook)
 
-    def handle_gone(self, outcome: Outcome, webhook: WebhookURL) -> bool:
-        """Disable a webhook that is gone, unless only its thread is, which can be created again.
+    def handle_gone(self, outcome: Outcome, webhook: WebhookURL, thread_id: str = "") -> bool:
+        """Disable a webhook that is gone, unless only a thread is, which can be created again.
 
+        :param thread_id: the thread of the message that it was found out with
         :return: whether the webhook is gone
         """
-        if outcome.code == UNKNOWN_CHANNEL and self.envelope.forget_thread(webhook.id):
+        is_thread = bool(thread_id) and outcome.code in THREAD_GONE_CODES
+        if is_thread and self.envelope.forget_thread(webhook.id, thread_id):
             return False
 
         self.give_up(outcome, webhook)
@@ -382,14 +385,19 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             message = self._batch.compose(webhook.id)
             if message is not None:
                 message = self.omissions.apply(message)
+                if seconds := self.envelope.begin(message, webhook.id):
+                    self._wait_for_thread(seconds)
+                    return
+
                 self.set_state(LaneState.SENDING)
                 self.statistics.requests += 1
-                thread_id = self.envelope.thread_id(webhook.id)
-                outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
+                outcome = await self._client.execute(
+                    webhook, message.body(), thread_id=message.thread_id or None
+                )
         finally:
             limits.observe(outcome)
-            if message is not None:
-                self.envelope.answered(message)
+            if message is not None and webhook is not None:
+                self.envelope.answered(message, outcome, webhook.id)
 
         if message is not None and outcome is not None:
             # Cancellation must not make us send again what Discord already has.
@@ -464,6 +472,16 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         self, message: Message, outcome: Outcome, webhook: WebhookURL
     ) -> None:
         self.record.answered(outcome)
+        if self.envelope.avoid_thread(message, outcome, webhook.id):
+            logger.error(
+                "webhook '%s': Discord does not create the forum post '%s', so its events are posted "
+                "elsewhere: %s",
+                self.name,
+                message.thread_name,
+                outcome.reason,
+            )
+            return
+
         match outcome.kind:
             case OutcomeKind.DELIVERED:
                 await self._delivered(message, outcome, webhook)
@@ -474,7 +492,13 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             case OutcomeKind.DEAD:
                 await self._rejected(message, outcome, webhook)
             case OutcomeKind.LANE_DEAD:
-                self.handle_gone(outcome, webhook)
+                self.handle_gone(outcome, webhook, message.thread_id)
+
+    def _wait_for_thread(self, seconds: float) -> None:
+        """Plan the next attempt, since one thread too many would be created and there is no other."""
+        reason = f"{TOO_MANY_CREATED}, and there is none to post to"
+        if self.report_outage(reason, seconds):
+            self.log_outage(reason)
 
     def _asked_to_wait(self, outcome: Outcome) -> None:
         turn = self.limits.turn()

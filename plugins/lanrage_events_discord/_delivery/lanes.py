@@ -20,7 +20,7 @@ from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, O
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
 from .._quiet import Loudness, Mute, Quiet, Then, check_length, clock_time, make_calendar
-from .._rendering import Entry, Wording
+from .._rendering import Entry, NamedThread, Wording
 from .._settling import Posted
 from .envelope import Envelope
 from .expired import ExpiredCounts
@@ -54,6 +54,8 @@ class Lanes(Mapping[str, Lane]):
     :param task_group: runs the lanes
     :param limits: Discord's limits as far as they are known
     :param threads: remembers the threads that were created
+    :param own_thread: returns the thread to create for what a webhook posts in no other, by its name
+        and its settings; that of the configuration by default
     :param mentions: remembers whom messages mentioned
     :param quiet: says how quiet each webhook is
     :param gone: remembers which webhooks do not exist
@@ -77,8 +79,10 @@ class Lanes(Mapping[str, Lane]):
         gone: GoneWebhooks,
         expired: ExpiredCounts,
         wording: Wording,
+        own_thread: Callable[[str, WebhookConfig], NamedThread] | None = None,
         put_together: int = 1000,
     ) -> None:
+        self._own_thread = own_thread
         self.limits = limits
         self.on_change: Callable[[str, LaneChange], None] = ignore_change
         """called with the name of a lane and what has changed there"""
@@ -93,7 +97,8 @@ class Lanes(Mapping[str, Lane]):
         self._expired = expired
         self._posted = Posted()
         self._wording = wording
-        self._threads = threads
+        self.threads = threads
+        """the threads that were created"""
         self._put_together = put_together
         self._lanes: dict[str, Lane] = {}
         self._configured: tuple[str, ...] | None = None
@@ -154,7 +159,13 @@ class Lanes(Mapping[str, Lane]):
             client=self._client,
             limits=self.limits,
             task_group=self._task_group,
-            envelope=Envelope(webhook, self._mentions, self._threads, partial(self.quiet.at, name)),
+            envelope=Envelope(
+                webhook,
+                self._mentions,
+                self.threads,
+                partial(self.quiet.at, name),
+                self._own_thread and partial(self._own_thread, name, webhook),
+            ),
             quiet=self.quiet,
             gone=self._gone,
             expired=self._expired,
@@ -395,6 +406,16 @@ class Lanes(Mapping[str, Lane]):
         return self._redactor.redact(
             f"{reason}, {counted(waiting, 'event')} held" if waiting else reason
         )
+
+    @property
+    def threads_reason(self) -> str:
+        """Which webhooks post in other threads than their events ask for, empty if none does."""
+        reasons = {
+            name: lane.envelope.elsewhere_reason(lane.webhook.id)
+            for name, lane in self.items()
+            if lane.webhook is not None
+        }
+        return "; ".join(f"webhook '{name}': {why}" for name, why in reasons.items() if why)
 
     def forget_mentions(self, parties: Collection[str]) -> None:
         """Let parties that are over mention everyone again, see :meth:`Mentions.forget_parties`."""

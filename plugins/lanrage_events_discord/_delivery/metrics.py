@@ -32,6 +32,10 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[Lane], int]]] = {
         "Events that quiet hours or a mute dropped",
         lambda lane: lane.statistics.dropped,
     ),
+    "elsewhere": (
+        "Events posted in another forum post than their own, since too many were created",
+        lambda lane: lane.envelope.elsewhere,
+    ),
     "mentions_left_out": (
         "Mentions of roles and users for which a message had no room",
         lambda lane: lane.envelope.unmentioned,

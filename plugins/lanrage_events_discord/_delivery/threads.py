@@ -1,44 +1,172 @@
-"""The threads that webhooks have created in forum channels."""
+"""The threads that webhooks have created in forum channels, and how many more they may create."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from .._memory import Memory
+import anyio
+
+from lanrage_events.abc import Person
+
+from .._memory import Memory, from_wall, to_wall
+
+MAX_REMEMBERED = 500
+"""names that are remembered for a webhook, those that were used last"""
+# Names may come from players: a forum must not fill up because someone renames a party.
+MAX_NEW = 10
+"""threads that a webhook creates in :data:`NEW_SECONDS`"""
+NEW_SECONDS = 3600.0
+PAUSE_SECONDS = 600.0
+"""how long no thread is created after Discord said that there are too many"""
+
+
+class Place(NamedTuple):
+    """Where a message goes."""
+
+    thread_id: str = ""
+    """empty for a thread to create, or for the channel"""
+    name: str = ""
+    """of the thread to create, empty for none"""
+    is_other: bool = False
+    """whether it is another thread than the one that was asked for"""
 
 
 class Threads:
-    """Remembers which thread was created under which name.
+    """Remembers which thread was created under which name, and when.
 
-    :param memory: remembers it over restarts; None to remember it as long as this object lives
+    A webhook creates a few threads an hour. Beyond that, its newest one takes the place of those that
+    do not exist.
+
+    :param memory: remembers the threads over restarts; None to remember them as long as this object
+        lives
+    :param creations: the same for when threads were created
     """
 
-    def __init__(self, memory: Memory | None = None) -> None:
+    def __init__(self, memory: Memory | None = None, creations: Memory | None = None) -> None:
         self._memory = memory or Memory(None, "")
+        self._creations = creations or Memory(None, "")
         self._ids: dict[str, str] = self._memory.read(_strings, {})
+        """by the id of the webhook and the name, the last used at the end"""
+        self._created: dict[str, list[float]] = self._creations.read(self._parse, {})
+        """by the id of the webhook, when it created its last threads, on the event loop's clock"""
+        self._paused_until: dict[str, float] = {}
 
-    def find(self, webhook_id: str, name: str) -> str | None:
-        """Return the id of the thread that a webhook created under a name."""
-        key = f"{webhook_id}/{name}"
-        if key not in self._ids:
-            # The command "test" may have created it meanwhile.
-            known: dict[str, str] = {}
-            self._ids = self._memory.read(_strings, known) | self._ids
+    def refresh(self) -> None:
+        """Read what the command ``test`` may have created meanwhile."""
+        known: dict[str, str] = {}
+        created: dict[str, list[float]] = {}
+        self._ids = self._memory.read(_strings, known) | self._ids
+        for webhook_id, times in self._creations.read(self._parse, created).items():
+            if len(times) > len(self._created.get(webhook_id, ())):
+                self._created[webhook_id] = times
 
-        return self._ids.get(key)
+    def place(self, webhook_id: str, name: str, other: str = "") -> Place:
+        """Return where a message goes that belongs into the thread of a name.
+
+        :param other: the id of the thread for what has none, if the webhook created no other
+        """
+        thread_id = self._ids.get(f"{webhook_id}/{name}")
+        if thread_id is not None:
+            return Place(thread_id)
+
+        if self.seconds_until_new(webhook_id) and (other := self._newest(webhook_id) or other):
+            return Place(other, is_other=True)
+
+        return Place(name=name)
+
+    def seconds_until_new(self, webhook_id: str) -> float:
+        """Return how long a webhook may create no thread, 0 if it may now."""
+        now = anyio.current_time()
+        recent = [at for at in self._created.get(webhook_id, ()) if at > now - NEW_SECONDS]
+        at = self._paused_until.get(webhook_id, now)
+        if len(recent) >= MAX_NEW:
+            at = max(at, recent[-MAX_NEW] + NEW_SECONDS)
+
+        return max(0.0, at - now)
+
+    def begin(self, webhook_id: str) -> float:
+        """Count a thread that is about to be created; return the seconds to wait if it may not be."""
+        if seconds := self.seconds_until_new(webhook_id):
+            return seconds
+
+        times = self._created.setdefault(webhook_id, [])
+        times.append(anyio.current_time())
+        # Before the request: if the process ends before the answer, it may have been created.
+        self._write_creations()
+        return 0.0
+
+    def not_created(self, webhook_id: str) -> None:
+        """Count the last thread no more, which Discord did not create."""
+        if times := self._created.get(webhook_id):
+            times.pop()
+            self._write_creations()
+
+    def pause(self, webhook_id: str) -> bool:
+        """Create no thread for a while; return whether there is another one to post to."""
+        self._paused_until[webhook_id] = anyio.current_time() + PAUSE_SECONDS
+        return bool(self._newest(webhook_id))
 
     def remember(self, webhook_id: str, name: str, thread_id: str) -> None:
         """Keep the id of a thread that was created."""
         self._ids[f"{webhook_id}/{name}"] = thread_id
+        known = [key for key, _ in self._of(webhook_id)]
+        for key in known[: max(0, len(known) - MAX_REMEMBERED)]:
+            del self._ids[key]
+
         self._memory.write(self._ids)
 
-    def forget(self, webhook_id: str, name: str) -> bool:
+    def used(self, webhook_id: str, name: str) -> None:
+        """Record that a message goes to a thread, so that others are forgotten before it."""
+        key = f"{webhook_id}/{name}"
+        if key in self._ids:
+            self._ids[key] = self._ids.pop(key)
+
+    def forget(self, webhook_id: str, thread_id: str) -> bool:
         """Forget a thread that does not exist any more; return whether it was known."""
-        known = self._ids.pop(f"{webhook_id}/{name}", None) is not None
-        if known:
+        return self._forget([key for key, one in self._of(webhook_id) if one == thread_id])
+
+    def forget_person(self, person: Person) -> int:
+        """Forget the threads whose names name a person, and return how many."""
+        found = [key for key in self._ids if person.is_in(key.partition("/")[2])]
+        self._forget(found)
+        return len(found)
+
+    def _forget(self, keys: list[str]) -> bool:
+        for key in keys:
+            del self._ids[key]
+
+        if keys:
             self._memory.write(self._ids)
 
-        return known
+        return bool(keys)
+
+    def _newest(self, webhook_id: str) -> str:
+        # Discord's ids are in the order of time: https://docs.discord.com/developers/reference#snowflakes
+        return max((one for _, one in self._of(webhook_id)), key=_by_time, default="")
+
+    def _of(self, webhook_id: str) -> Iterator[tuple[str, str]]:
+        prefix = f"{webhook_id}/"
+        return ((key, one) for key, one in self._ids.items() if key.startswith(prefix))
+
+    def _write_creations(self) -> None:
+        now, wall_now = anyio.current_time(), self._creations.wall_time()
+        recent = {
+            webhook_id: [to_wall(at, now, wall_now) for at in times if at > now - NEW_SECONDS]
+            for webhook_id, times in self._created.items()
+        }
+        self._creations.write({key: times for key, times in recent.items() if times})
+
+    def _parse(self, data: Any) -> dict[str, list[float]]:
+        now, wall_now = anyio.current_time(), self._creations.wall_time()
+        return {
+            webhook_id: [from_wall(at, now, wall_now) for at in times[-MAX_NEW:]]
+            for webhook_id, times in data.items()
+        }
+
+
+def _by_time(thread_id: str) -> tuple[int, str]:
+    return len(thread_id), thread_id
 
 
 def _strings(data: Any) -> dict[str, str]:

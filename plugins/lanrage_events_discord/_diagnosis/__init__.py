@@ -6,6 +6,6 @@ error of its own each time, and ``omissions`` leaves out parts that an answer na
 
 from __future__ import annotations
 
-from .bisection import Bisection, is_about_configuration
+from .bisection import Bisection, is_about_configuration, is_about_thread
 from .omissions import Omissions
 from .server_errors import ServerErrors

@@ -11,6 +11,7 @@ from .._embeds import Message
 
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 THREAD_NAME_BLOCKED = 200001
+TAG_REQUIRED = 40067
 CONFIGURED_PARTS = ("username", "avatar_url", "thread_name", "thread_id")
 """the parts of every message that come from the webhook's configuration"""
 
@@ -22,6 +23,14 @@ def is_about_configuration(outcome: Outcome) -> bool:
 
     return bool(outcome.errors) and all(
         error.path.partition(".")[0] in CONFIGURED_PARTS for error in outcome.errors
+    )
+
+
+def is_about_thread(outcome: Outcome) -> bool:
+    """Whether Discord does not create a thread as it was asked for."""
+    return outcome.code in (THREAD_NAME_BLOCKED, TAG_REQUIRED) or (
+        bool(outcome.errors)
+        and all(error.path.partition(".")[0] == "thread_name" for error in outcome.errors)
     )
 
 

@@ -26,7 +26,7 @@ _OPTIONAL: Mapping[str, str] = {
 _NAMES = tuple(dict.fromkeys(_OPTIONAL.values()))
 _SHOWN = ("title", "description", "author", "image", "thumbnail")
 _EMPTY: Mapping[str, Any] = {"color": None, "timestamp": None}
-_SETTINGS = ("username", "avatar_url", "flags")
+_SETTINGS = ("username", "avatar_url", "flags", "applied_tags")
 _MENTIONS = ("content", "allowed_mentions")
 
 Part: TypeAlias = tuple[str, Any]

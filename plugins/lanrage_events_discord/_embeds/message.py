@@ -47,6 +47,9 @@ class Message:
     """the thread to create in a forum channel; such a message must not name a thread id too"""
     applied_tags: tuple[str, ...] = ()
     """ids of the tags of a thread that it creates"""
+    thread_id: str = ""
+    """the thread to post it to, which is no part of the body; empty for the channel, for a thread to
+    create or for the one that the webhook's URL names"""
     buttons: tuple[Button, ...] = ()
     """in rows of five below the embeds"""
     poll: Mapping[str, object] | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lanrage_events import ConfigProblem, Event, Preview
 from lanrage_events.abc import Bus
 from lanrage_events.templates import TemplateError
 
 from .._embeds import Message
-from .._rendering import Renderer, compose
+from .._rendering import NamedThread, Renderer, compose
 from .cards import shown_event
 from .spans import parse_markdown
 
@@ -21,15 +21,21 @@ class MessagePreview(Preview):
     message: Message
 
 
-def preview_event(event: Event, bus: Bus, invite_url: str | None) -> MessagePreview:
+def preview_event(
+    event: Event, bus: Bus, invite_url: str | None, thread: NamedThread | None = None
+) -> MessagePreview:
     """Return the message that reports an event, by the templates as they are now.
 
     :param invite_url: the invite that templates show
+    :param thread: the thread that it would create, if there is none yet
     """
     errors: list[TemplateError] = []
     renderer = Renderer(bus.template_folders(), invite_url=lambda: invite_url, report=errors.append)
     renderer.check(bus.events.types())
     [message] = compose([renderer.render(shown_event(event))], wording=renderer.wording)
+    if thread is not None and thread.name:
+        message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
+
     return MessagePreview(
         text=_plain_text(message),
         json=message.body(),

@@ -21,3 +21,4 @@ from .mutes import check_length as check_length
 from .quiet import Quiet as Quiet
 from .quiet import Quietness as Quietness
 from .quiet import clock_time as clock_time
+from .time_zone import find_time_zone as find_time_zone

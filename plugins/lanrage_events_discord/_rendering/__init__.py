@@ -11,6 +11,7 @@ from .entry import (
     Effect,
     Entry,
     Extras,
+    NamedThread,
     Presentation,
 )
 from .leaves import FILTERS, LEAVES

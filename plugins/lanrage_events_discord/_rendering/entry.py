@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic_core import from_json, to_json
 
@@ -67,6 +67,19 @@ class Presentation:
     """for what each of these is mentioned only once, such as a party; empty for each message"""
     mentions_until: float = 0.0
     """when it is too late to mention them, in seconds since 1970; 0 for never"""
+    thread_name: str = ""
+    """the thread of a forum that it is posted in; empty for the webhook's own"""
+    applied_tags: tuple[str, ...] = ()
+    """ids of the tags of that thread, should it be created"""
+
+
+class NamedThread(NamedTuple):
+    """A thread of a forum, which may have to be created."""
+
+    name: str = ""
+    """empty for none"""
+    tags: tuple[str, ...] = ()
+    """ids of the tags that it gets when it is created"""
 
 
 DEFAULT_PRESENTATION = Presentation()
@@ -215,8 +228,9 @@ def _presentation_data(presentation: Presentation) -> dict[str, Any]:
 
 
 def _presentation(data: dict[str, Any]) -> Presentation:
-    roles, users = tuple(data["roles"]), tuple(data["users"])
-    return Presentation(**{**data, "roles": roles, "users": users})
+    roles, users, tags = data["roles"], data["users"], data.get("applied_tags", ())
+    lists = {"roles": tuple(roles), "users": tuple(users), "applied_tags": tuple(tags)}
+    return Presentation(**{**data, **lists})
 
 
 def _extras(data: dict[str, Any]) -> Extras:

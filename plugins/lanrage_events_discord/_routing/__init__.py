@@ -11,4 +11,7 @@ from .explanation import explain as explain
 from .router import NOT_TAKEN as NOT_TAKEN
 from .router import Router as Router
 from .router import party_keys as party_keys
+from .router import thread_of as thread_of
+from .thread_names import ThreadNames as ThreadNames
+from .thread_names import thread_problems as thread_problems
 from .unrouted import UnroutedEvents as UnroutedEvents

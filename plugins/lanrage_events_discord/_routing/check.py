@@ -138,7 +138,14 @@ class _Route:
         if not self.config.stop:
             yield self.warning("it has neither a webhook nor 'stop', so it does nothing")
 
-        for name in ("silent", "immediate", "important", "mention"):
+        for name in (
+            "silent",
+            "immediate",
+            "important",
+            "mention",
+            "thread_name",
+            "applied_tags",
+        ):
             if getattr(self.config, name):
                 message = "it has no effect, since this route posts to no webhook"
                 yield self.warning(message, name, key=True)

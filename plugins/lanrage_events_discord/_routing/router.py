@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from types import MappingProxyType
@@ -11,9 +12,10 @@ from lanrage_events import Event, PeerLeft
 from lanrage_events.config import EventTypes
 from lanrage_events.events import seconds_later
 
-from .._config import MentionConfig, RouteConfig
+from .._config import DiscordConfig, MentionConfig, RouteConfig
 from .._memory import wall_time
-from .._rendering import DEFAULT_PRESENTATION, Presentation
+from .._rendering import DEFAULT_PRESENTATION, NamedThread, Presentation
+from .thread_names import ThreadNames
 
 NOT_TAKEN: Mapping[str, Presentation] = MappingProxyType({})
 """the destinations of an event that no route takes"""
@@ -29,6 +31,7 @@ class Router:
     :param webhooks: the names of all webhooks
     :param max_age: by type or base type, how many seconds old an event may be when it is posted
     :param wall_clock: returns the seconds since 1970, by which mentions have quiet hours
+    :param threads: names the threads of forums; None if all events go to the webhooks' own
     """
 
     def __init__(
@@ -38,7 +41,9 @@ class Router:
         max_age: Mapping[str, float] | None = None,
         *,
         wall_clock: Callable[[], float] = wall_time,
+        threads: ThreadNames | None = None,
     ) -> None:
+        self._threads = None if threads is None or threads.is_empty else threads
         self._wall_clock = wall_clock
         self._routes = tuple(routes) or (RouteConfig(),)
         self.webhooks = tuple(webhooks)
@@ -52,7 +57,7 @@ class Router:
         """the destinations of event types, where they depend on nothing else"""
         self._lifetimes: dict[type[Event], float | None] = {}
         """how many seconds old events of a type may be when they are posted, None for any age"""
-        self._has_conditions = any(
+        self._has_conditions = self._threads is not None or any(
             route.where or (route.mention and (route.mention.when or route.mention.quiet))
             for route in self._routes
         )
@@ -77,19 +82,35 @@ class Router:
     def _find(self, event: Event) -> Mapping[str, Presentation]:
         found: dict[str, Presentation] = {}
         is_taken = False
-        for route in self._candidates(event):
+        if self._threads is not None:
+            self._threads.follow(event)
+
+        for number in self._candidates(event):
+            route = self._routes[number]
             if not route.matches(event):
                 continue
 
             is_taken = True
             presentation = presentation_of(route, event, self._wall_clock)
             for webhook in self.webhooks if route.webhook is None else route.webhook:
-                found.setdefault(webhook, presentation)
+                if webhook not in found:
+                    found[webhook] = self._in_thread(presentation, webhook, number, event)
 
             if route.stop:
                 break
 
         return found if is_taken else NOT_TAKEN
+
+    def _in_thread(
+        self, presentation: Presentation, webhook: str, route: int, event: Event
+    ) -> Presentation:
+        thread = (
+            NamedThread() if self._threads is None else self._threads.find(webhook, route, event)
+        )
+        if not thread.name:
+            return presentation
+
+        return replace(presentation, thread_name=thread.name, applied_tags=thread.tags)
 
     def _index(self, number: int, route: RouteConfig) -> None:
         literal = next(route.where.literals(), None)
@@ -103,14 +124,14 @@ class Router:
             for key in {one, str(one)}:
                 by_value.setdefault(key, []).append(number)
 
-    def _candidates(self, event: Event) -> Iterator[RouteConfig]:
-        """Return the routes that may match an event, in their order."""
+    def _candidates(self, event: Event) -> Sequence[int]:
+        """Return the numbers of the routes that may match an event, in their order."""
         numbers = set(self._unindexed)
         for field, by_value in self._by_value.items():
             for key in _keys(getattr(event, field, None)):
                 numbers.update(by_value.get(key, ()))
 
-        return (self._routes[number] for number in sorted(numbers))
+        return sorted(numbers)
 
     def expires(self, event: Event) -> datetime | None:
         """Return when an event becomes too old to be posted, None for never."""
@@ -121,6 +142,19 @@ class Router:
 
         lifetime = self._lifetimes[cls]
         return None if lifetime is None else seconds_later(event.time, lifetime)
+
+
+def thread_of(event: Event, config: DiscordConfig, threads: ThreadNames) -> NamedThread:
+    """Return the thread in which the first webhook posts an event, without a name if there is none."""
+    webhooks = config.all_webhooks()
+    for name, shown in Router(config.routes, webhooks, threads=threads).route(event).items():
+        if shown.thread_name:
+            return NamedThread(shown.thread_name, shown.applied_tags)
+
+        if name in webhooks:
+            return threads.own(name, webhooks[name])
+
+    return NamedThread()
 
 
 def _keys(value: object) -> Iterator[object]:

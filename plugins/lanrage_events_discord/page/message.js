@@ -18,6 +18,9 @@ export function drawMessage(host, { body, content, embeds, buttons }) {
         element("span", { class: "d-name" }, element("bdi", {}, name)),
         element("span", { class: "d-app" }, "APP"),
         element("span", { class: "d-time" }, `Today at ${time(new Date())}`),
+        body.thread_name
+          ? element("span", { class: "d-time" }, "in ", element("bdi", {}, body.thread_name))
+          : null,
       ),
       body.avatar_url ? element("div", { class: "d-image" }, "picture: ", element("bdi", {}, body.avatar_url)) : null,
       content.length ? element("div", { class: "d-content" }, content.map((span) => drawSpan(host, span))) : null,

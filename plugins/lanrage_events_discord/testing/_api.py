@@ -308,6 +308,9 @@ def _check_thread(channel: Channel, thread_id: str | None, checked: Checked) -> 
     if thread_id and thread_id not in channel.threads:
         return error(404, 10003, "Unknown Channel")
 
+    if thread_id in channel.locked:
+        return error(400, 160005, "Thread is locked")
+
     if checked.thread_name and channel.require_tag and not checked.applied_tags:
         message = "A tag is required to create a forum post in this channel"
         return error(400, 40067, message)

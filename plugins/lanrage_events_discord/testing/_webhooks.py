@@ -31,6 +31,8 @@ class Channel:
     require_tag: bool
     threads: dict[str, str] = field(default_factory=dict)
     """name of each thread by its id"""
+    locked: set[str] = field(default_factory=set)
+    """ids of the threads that take no messages"""
 
 
 class StandInWebhook:
@@ -86,6 +88,27 @@ class StandInWebhook:
         thread_id = next(self._snowflakes)
         self._channel.threads[thread_id] = name
         return thread_id
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread of its channel with this webhook's messages, as a moderator does in Discord.
+
+        :raises LookupError: if there is no such thread
+        """
+        if self._channel.threads.pop(thread_id, None) is None:
+            raise LookupError(f"{self!r} has no thread {thread_id}")
+
+        for id in [id for id, one in self._messages.items() if one["channel_id"] == thread_id]:
+            self.delete_message(id)
+
+    def lock_thread(self, thread_id: str) -> None:
+        """Lock a thread of its channel, so that webhooks post nothing there.
+
+        :raises LookupError: if there is no such thread
+        """
+        if thread_id not in self._channel.threads:
+            raise LookupError(f"{self!r} has no thread {thread_id}")
+
+        self._channel.locked.add(thread_id)
 
     def delete(self, *, after_messages: int = 0) -> None:
         """Delete it.

@@ -204,12 +204,13 @@ def test_in_a_narrow_terminal_fields_stand_below_each_other() -> None:
 def test_a_message_is_drawn_with_its_name_its_content_and_all_embeds() -> None:
     body = {
         "username": "Events",
+        "thread_name": "Friday\x1b[2J",
         "content": "<@123> look",
         "embeds": [Embed(title="one").to_dict(), Embed(title="two").to_dict()],
     }
 
     assert drawn(draw_message(body)) == [
-        "Events  APP ",
+        "Events  APP  in Friday[2J",
         "<@123> look",
         "▌ one",
         "▌ two",

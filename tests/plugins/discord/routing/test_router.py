@@ -182,7 +182,6 @@ def test_blank_settings_of_a_webhook_are_none() -> None:
     [
         ({"username": " Here "}, "username", "does not allow the name 'Here'"),
         ({"username": "everyone"}, "username", "does not allow the name 'everyone'"),
-        ({"thread_name": "{{ party_name }}"}, "thread_name", "is no template"),
         ({"avatar_url": "http://lanserver/a.png"}, "avatar_url", "has no dot"),
         ({"avatar_url": "http://192.168.1.2/a.png"}, "avatar_url", "cannot load this picture"),
     ],
