@@ -18,9 +18,9 @@ PICTURE_MAX_BYTES = 120_000
 PICTURES = sorted(path for path in STATIC.iterdir() if path.suffix in (".png", ".svg"))
 
 
-def load_demo_picture() -> Any:
-    path = ROOT / "docs" / "_ext" / "demo_picture.py"
-    spec = importlib.util.spec_from_file_location("demo_picture", path)
+def load_picture(name: str) -> Any:
+    path = ROOT / "docs" / "_ext" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -29,7 +29,7 @@ def load_demo_picture() -> Any:
 
 
 def test_the_picture_of_the_demo_is_what_the_demo_prints() -> None:
-    drawn = load_demo_picture().draw()
+    drawn = load_picture("demo_picture").draw()
     message = "it changed: run python docs/_ext/demo_picture.py"
 
     assert without_counts((STATIC / "demo.svg").read_text("utf-8")) == without_counts(drawn), (
@@ -38,6 +38,29 @@ def test_the_picture_of_the_demo_is_what_the_demo_prints() -> None:
     text = "".join(ET.fromstring(drawn).itertext())
     for part in ("12 joined", "**@everyone**", " events, ", "0 events lost"):
         assert part in text
+
+
+def test_the_picture_of_a_card_shows_what_the_templates_make() -> None:
+    drawn = load_picture("card_picture").draw()
+
+    assert (STATIC / "card.svg").read_text("utf-8") == drawn, (
+        "it changed: run python docs/_ext/card_picture.py"
+    )
+    states = [
+        "".join(state.itertext())
+        for state in ET.fromstring(drawn).iter("{http://www.w3.org/2000/svg}g")
+        if "state" in state.get("class", "")
+    ]
+    shown = ("1 here", "5 here", "13 here", "Party Over")
+    assert len(states) == len(shown)
+    for state, text in zip(states, shown, strict=True):
+        assert text in state
+        assert ("Join voice chat" in state) == (text != "Party Over")
+
+
+def test_the_first_picture_is_a_card() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert re.findall(r"!\[.*?\]\((\S+?)\)", readme)[0] == "docs/_static/card.svg"
 
 
 def without_counts(text: str) -> str:
