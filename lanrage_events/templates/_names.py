@@ -91,9 +91,10 @@ class Names:
 
     def with_values(self, values: Mapping[str, object]) -> Names:
         """Return the same with further values, which win."""
-        names = copy(self)
+        names = Names.__new__(Names)  # which copy() would take five times as long for
         names.values = {**self.values, **values}
-        names._shared = None
+        names.rest, names.shortened = self.rest, self.shortened
+        names._fields, names._globals, names._shared = self._fields, self._globals, None
         return names
 
     def context(self, template: Template, additional: Mapping[str, object]) -> Context:

@@ -12,6 +12,7 @@ from dataclasses import fields
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import process_time
 
 import jinja2
@@ -62,6 +63,24 @@ HOSTILE: dict[str, Event] = {
     "peer_joined": PeerJoined(peer_name=_HOSTILE, party_name=_HOSTILE),
     "notification": Notification(title=_HOSTILE, message=_HOSTILE),
 }
+
+
+_EMBED_ALONE = "the embed alone"
+_FIELDS = "with three fields"
+EXTRAS = {
+    _EMBED_ALONE: "",
+    "with a text": "content: '**{{ game_name }}** begins'",
+    "with a name and a picture": "username: '{{ game_name }}'\navatar_url: https://example.org/a.png",
+    "with two buttons": "buttons:\n- {label: '{{ game_name }}', url: 'https://example.org/{{ game_name }}'}\n"
+    "- {label: Voice, url: '{{ invite }}'}",
+    _FIELDS: "fields:\n" + "- {name: Seat, value: '{{ game_name }}'}\n" * 3,
+    "with three fields by a loop": "fields: [{for: p in players, name: Seat, value: '{{ p }}'}]",
+}
+"""by name, the template"""
+EXTRAS_MAX = 4.0
+"""times what rendering the embed alone takes"""
+LOOP_MAX = 2.0
+"""times what the same fields take without a loop"""
 
 
 def renderer() -> Renderer:
@@ -150,6 +169,45 @@ def rendering(rounds: int, smoke: bool) -> Table:
     )
 
 
+def extras(rounds: int, smoke: bool) -> Table:
+    """Measure what a template adds to the message of an event besides its embed."""
+    times = SMOKE_TIMES if smoke else TIMES
+    event = PLAIN["game_started"]
+    with TemporaryDirectory() as folder:
+        renders = {name: _renderer_with(folder, name, text) for name, text in EXTRAS.items()}
+        contenders = {
+            name: partial(seconds, partial(render, event), times)
+            for name, render in renders.items()
+        }
+        taken = interleave(contenders, rounds)
+
+    rows: list[Sequence[Cell]] = []
+    checks: list[Check] = []
+    for name, values in taken.items():
+        ratio = median_ratio(values, taken[_EMBED_ALONE])
+        rows.append((name, statistics.median(values) * 1e6, ratio))
+        if name != _EMBED_ALONE:
+            checks.append(ratio_at_most(f"{name}, to {_EMBED_ALONE}", ratio, EXTRAS_MAX))
+
+    loop = median_ratio(taken["with three fields by a loop"], taken[_FIELDS])
+    checks.append(ratio_at_most("three fields by a loop, to three fields", loop, LOOP_MAX))
+
+    return Table(
+        ["message of game_started", "µs", "times the embed alone"],
+        rows,
+        "What a template adds to the message besides its embed, in CPU time.",
+        checks,
+    )
+
+
+def _renderer_with(folder: str, name: str, text: str) -> Callable[[Event], Entry]:
+    own = Path(folder, name, "discord")
+    own.mkdir(parents=True)
+    (own / "game_started.yaml").write_text(text, encoding="utf-8")
+    folders = [own.parent, *EventBus().template_folders()]
+    return Renderer(folders, invite_url=lambda: INVITE).render
+
+
 def composing(rounds: int, smoke: bool) -> Table:
     """Measure messages of batches of different sizes."""
     sizes = SMOKE_SIZES if smoke else SIZES
@@ -219,8 +277,9 @@ def composing(rounds: int, smoke: bool) -> Table:
 
 
 def run(rounds: int, smoke: bool) -> Iterator[Table]:
-    """Measure both."""
+    """Measure all of them."""
     yield rendering(rounds, smoke)
+    yield extras(rounds, smoke)
     yield composing(rounds, smoke)
 
 

@@ -268,6 +268,10 @@ class _Check:
         form.mapping((*path, "emoji"), button.get("emoji"))
         style = form.choice((*path, "style"), button.get("style"), _STYLES, required=True)
         if style == _LINK_STYLE:
+            if not button.get("label") and not button.get("emoji"):
+                # https://github.com/discordjs/discord.js/issues/5675
+                form.require((*path, "label"))
+
             form.url((*path, "url"), button.get("url"), required=True)
             form.text((*path, "url"), button.get("url"), _BUTTON_URL_MAX_CHARACTERS)
             self._forbid(path, button, "custom_id", "sku_id")

@@ -91,6 +91,10 @@ def test_components_and_polls_within_the_limits_are_legal(body: dict[str, Any]) 
             ["components: Must be 40 or fewer in length."],
         ),
         (
+            {"components": [row({**LINK, "label": ""})]},
+            ["components.0.components.0.label: This field is required"],
+        ),
+        (
             {"components": [row({**LINK, "label": "x" * 81})]},
             ["components.0.components.0.label: Must be 80 or fewer in length."],
         ),
