@@ -18,7 +18,7 @@ DELETED_TIMES = 3
 _UNKNOWN_CHANNEL = 10003
 _UNKNOWN_MESSAGE = 10008
 _ARCHIVED = 50083
-_ABOUT_THREADS = {
+_ABOUT_PLACE = {
     40058: "the channel is a forum: set 'thread: true' for the card",
     40067: "the forum asks for a tag on each post: give the card applied_tags",
     160005: "the thread of the card is locked: unlock it",
@@ -73,7 +73,7 @@ def _judge(card: Card, step: Step, outcome: Outcome) -> Verdict:
         # A new message opens it again, which an edit cannot.
         return _missing(card, step, outcome)
 
-    is_own = outcome.code in _ABOUT_THREADS or (outcome.status == 403 and not step.posts)
+    is_own = outcome.code in _ABOUT_PLACE or (outcome.status == 403 and not step.posts)
     if outcome.kind is OutcomeKind.LANE_DEAD and not is_own:
         return Verdict.GONE
 
@@ -130,8 +130,8 @@ def _rejected(card: Card, step: Step, outcome: Outcome) -> Verdict:
         )
         return Verdict.DONE
 
-    if card.is_plain or outcome.code in _ABOUT_THREADS:
-        stop(card, _ABOUT_THREADS.get(outcome.code or 0, f"Discord rejects it: {outcome.reason}"))
+    if card.is_plain or outcome.code in _ABOUT_PLACE:
+        stop(card, _ABOUT_PLACE.get(outcome.code or 0, f"Discord rejects it: {outcome.reason}"))
     else:
         simplify(card, outcome)
 
@@ -154,3 +154,8 @@ def stop(card: Card, reason: str) -> None:
     """Do nothing more for a card until it is posted again."""
     card.stopped = reason
     logger.error("webhook '%s': card %s is not shown any more: %s", card.webhook, card.id, reason)
+
+
+def is_about_place(reason: str) -> bool:
+    """Whether a card was stopped since it does not fit to its channel, which may have changed."""
+    return reason in _ABOUT_PLACE.values()

@@ -5,36 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from typing import Protocol
 
 from lanrage_events import Party
 
 from .. import limits
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
-from .._config import CardConfig
 from .._delivery import Envelope, with_mentions
 from .._embeds import SUPPRESS_NOTIFICATIONS, Embed, Message, role_mention, shorten, user_mention
 from .._rendering import Digest, Entry, Presentation
 from .answers import stop
 from .card import Card
+from .render import CardRenderer
 from .steps import Step, may_call
 from .store import CardStore
-
-
-class Looks(Protocol):
-    """What makes the messages of cards; the same party always gives the same message."""
-
-    def card(self, party: Party, config: CardConfig, *, plain: bool = False) -> Message:
-        """Return the message that shows a party."""
-        ...
-
-    def recap(self, party: Party, config: CardConfig, *, plain: bool = False) -> Message:
-        """Return what the message shows when the party is over."""
-        ...
-
-    def poll(self, party: Party, config: CardConfig) -> Message | None:
-        """Return the poll about what was played, None if there is none."""
-        ...
 
 
 class Sender:
@@ -45,7 +28,7 @@ class Sender:
     :param client: sends
     """
 
-    def __init__(self, store: CardStore, renderer: Looks, client: WebhookClient) -> None:
+    def __init__(self, store: CardStore, renderer: CardRenderer, client: WebhookClient) -> None:
         self._store = store
         self._renderer = renderer
         self._client = client

@@ -26,10 +26,12 @@ class InlinePlugin(DiscordPlugin):
 
     max_pending = 1000
     """entries in a lane"""
+    clock_step = 0.0
+    """seconds by which the time of day was set"""
 
     @staticmethod
     def _wall_clock() -> float:
-        return anyio.current_time()
+        return anyio.current_time() + InlinePlugin.clock_step
 
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         file = self._state_file(bus, "outbox")

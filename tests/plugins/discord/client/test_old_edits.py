@@ -148,3 +148,26 @@ def test_never_more_than_three_edits_in_any_six_seconds() -> None:
 
     assert all(b - a > 6 for a, b in zip(times, times[3:], strict=False))
     assert min(b - a for a, b in pairwise(times)) == 0
+
+
+@pytest.mark.slow
+async def test_edits_do_not_count_as_messages_of_a_channel() -> None:
+    discord = StandInDiscord(limit=None, channel_limit=30)
+    async with httpx.AsyncClient(transport=discord.transport()) as http, WebhookClient(http) as c:
+        lobby = Editor(c, RateLimits(), discord.create_webhook())
+        while discord.journal.statuses[429] == 0:
+            await lobby.post()
+
+        await anyio.sleep(61)
+        await lobby.post()
+        for _ in range(60):
+            await lobby.edit()
+
+        messages = lobby.limits(Action.EXECUTE)
+        assert len(messages.channel.limit.sent) == 1
+        assert messages.turn().at <= anyio.current_time()
+        # What an edit is asked to wait for does not keep messages, either.
+        discord.faults.fail(429, scope="shared", retry_after=9, action="edit")
+        await lobby.edit()
+        assert messages.turn().at <= anyio.current_time()
+        assert lobby.limits(Action.EDIT).turn().at > anyio.current_time() + 8

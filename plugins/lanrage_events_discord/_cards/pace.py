@@ -1,0 +1,196 @@
+"""The pace: when the next request for a card may leave, and why not before."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import anyio
+
+from lanrage_events.delivery import LONG_AGO, Outage
+
+from .._client import OLD_EDITS_CODE, OLD_MESSAGE_SECONDS, Limits, Outcome, WebhookURL
+from .._delivery import Lanes
+from .._memory import from_wall
+from .card import Card
+from .steps import Step
+
+# The clocks of Discord and of this machine differ a little.
+OLD_SECONDS = OLD_MESSAGE_SECONDS - 10.0
+REPOST_SECONDS = 60.0
+"""between two times that the same card is posted again because its message is gone"""
+# However many cards one message pushes up, the lane goes on between them.
+BUMP_PACE_SECONDS = 10.0
+# In a row, while other requests to the webhook succeed.
+MOST_SERVER_ERRORS = 5
+_LONGEST_WAIT_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known, in this run, of the requests for a card; on the clock of the event loop."""
+
+    sent_at: float = LONG_AGO
+    """when the last request left"""
+    posted_at: float | None = None
+    """when its message was posted, if that was in this run"""
+    reposted_at: float | None = None
+    """when it was posted again because it was gone, if that was in this run"""
+    retry_at: float = LONG_AGO
+    """when the next one may leave after one that failed"""
+    waits_because: str = ""
+    """why the next request is not sent now; empty if nothing keeps it"""
+    failures: int = 0
+    """how many times in a row it failed"""
+    failing_since: float = math.inf
+    is_old: bool = False
+    """whether Discord says that its message is old"""
+
+
+class Pace:
+    """Says when requests for the cards of a webhook may leave.
+
+    Times are those of the event loop's clock, in seconds; what was in an earlier run is known by the
+    time of day.
+
+    :param name: the webhook's name in the configuration
+    :param lanes: know Discord's limits, and how quiet the webhook is
+    """
+
+    def __init__(self, name: str, lanes: Lanes) -> None:
+        self.outage = Outage()
+        """the one that all cards of the webhook are in"""
+        self.is_finishing = False
+        """whether cards are brought up to date without waiting for their own pace"""
+        self._name = name
+        self._lanes = lanes
+        self._attempts: dict[Card, Attempt] = {}
+        self._bumped_at = LONG_AGO
+        self._worked_at = LONG_AGO
+        """when a request to the webhook last succeeded"""
+
+    def of(self, card: Card) -> Attempt:
+        """Return what is known of the requests for a card."""
+        return self._attempts.setdefault(card, Attempt())
+
+    def forget(self, card: Card) -> None:
+        """Forget what is known of the requests for a card."""
+        self._attempts.pop(card, None)
+
+    def limits(self, step: Step, webhook: WebhookURL) -> Limits:
+        """Return those of Discord's limits that a step counts towards."""
+        return self._lanes.limits.of(webhook.id, step.action)
+
+    def turn(self, card: Card, step: Step, webhook: WebhookURL) -> tuple[float, str]:
+        """Return when a step can be done as far as is known, and why not before."""
+        now, quiet = anyio.current_time(), self._lanes.quiet
+        if step.posts and quiet.at(self._name).loudness.holds:
+            return now + quiet.seconds_left(self._name), quiet.at(self._name).why
+
+        attempt = self.of(card)
+        if (due := max(self.outage.retry_at, attempt.retry_at)) > now:
+            return due, attempt.waits_because or "Discord does not answer"
+
+        if step is Step.EDIT and not self.is_finishing and (due := self.next_edit_at(card)) > now:
+            return due, ""
+
+        if step is Step.POST and card.misses:
+            due = self._since(card.reposted_at, attempt.reposted_at) + REPOST_SECONDS
+            if due > now:
+                return due, "its message was gone more than once"
+
+        turn = self.limits(step, webhook).turn(is_old=self.is_old(card, step))
+        return turn.at, turn.reason
+
+    def next_edit_at(self, card: Card) -> float:
+        """Return when a card may be edited by its configuration."""
+        return self.of(card).sent_at + card.config.every
+
+    def is_old(self, card: Card, step: Step) -> bool:
+        """Whether a step counts as the edit of an old message."""
+        attempt = self.of(card)
+        age = anyio.current_time() - self._since(card.posted_at, attempt.posted_at)
+        return step is Step.EDIT and (attempt.is_old or age > OLD_SECONDS)
+
+    def bump_at(self, card: Card) -> float:
+        """Return when a card is posted again because messages of ours stand below it."""
+        bump = card.config.bump
+        is_low = not card.is_pushed or card.message_id is None or card.owns_thread
+        if bump is None or is_low or card.stopped or card.is_over:
+            return math.inf
+
+        posted_at = self._since(card.posted_at, self.of(card).posted_at)
+        return max(posted_at + bump, self._bumped_at + BUMP_PACE_SECONDS)
+
+    def is_loud(self, card: Card) -> bool:
+        """Whether a message may call people now."""
+        mention, quiet = card.config.mention, self._lanes.quiet
+        if quiet.at(self._name).loudness:
+            return False
+
+        return mention is None or not mention.calendar.at(quiet.mutes.now())
+
+    # What has happened
+
+    def works(self) -> None:
+        """Take it that the webhook works."""
+        self._worked_at = anyio.current_time()
+        self.outage.end()
+
+    def sent(self, card: Card) -> None:
+        """Record that a request for a card leaves."""
+        attempt = self.of(card)
+        attempt.sent_at, attempt.waits_because = anyio.current_time(), ""
+
+    def succeeded(self, card: Card) -> None:
+        """Record that the last request for a card succeeded."""
+        attempt = self.of(card)
+        attempt.failures, attempt.failing_since, attempt.retry_at = 0, math.inf, LONG_AGO
+        self.works()
+
+    def posted(self, card: Card) -> None:
+        """Record that the message of a card was posted, for the first time or again."""
+        attempt, now = self.of(card), anyio.current_time()
+        card.posted_at = self._lanes.quiet.mutes.now().timestamp()
+        attempt.posted_at, attempt.is_old = now, False
+        if card.misses:
+            card.reposted_at, attempt.reposted_at = card.posted_at, now
+        elif card.formers:
+            self._bumped_at = now
+
+    def rejected(self, card: Card, outcome: Outcome) -> None:
+        """Learn from an answer that a message is old."""
+        self.of(card).is_old |= outcome.code == OLD_EDITS_CODE
+
+    def failed(self, card: Card, outcome: Outcome) -> bool:
+        """Plan another attempt after one that failed, later if only this card fails.
+
+        :return: whether it is to be reported that the webhook does not work
+        """
+        attempt, now = self.of(card), anyio.current_time()
+        attempt.failures += 1
+        attempt.failing_since = min(attempt.failing_since, now)
+        attempt.waits_because = outcome.reason
+        if self._worked_at <= attempt.failing_since:
+            return self.outage.record_failure(outcome.retry_after)
+
+        attempt.retry_at = now + min(2.0**attempt.failures, _LONGEST_WAIT_SECONDS)
+        return False
+
+    def suspects(self, card: Card, outcome: Outcome) -> bool:
+        """Whether Discord's errors are about what a card shows, since all else is taken."""
+        attempt = self.of(card)
+        fails_alone = self._worked_at > attempt.failing_since
+        return fails_alone and outcome.is_server_error and attempt.failures >= MOST_SERVER_ERRORS
+
+    def _since(self, wall: float | None, at: float | None) -> float:
+        """Return when something happened on the clock of the event loop.
+
+        :param wall: when, in seconds since 1970; that clock may have been set since
+        :param at: the same on the clock of the event loop, if it was in this run
+        """
+        if at is not None or wall is None:
+            return LONG_AGO if at is None else at
+
+        now = anyio.current_time()
+        return from_wall(wall, now, self._lanes.quiet.mutes.now().timestamp())
