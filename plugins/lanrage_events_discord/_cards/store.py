@@ -57,6 +57,8 @@ class CardStore:
     :param wall_clock: returns the seconds since 1970
     """
 
+    most_cards = MOST_CARDS
+
     def __init__(
         self,
         database: Database,
@@ -64,7 +66,7 @@ class CardStore:
         *,
         wall_clock: Callable[[], float] = wall_time,
     ) -> None:
-        self.parties = Parties(max_parties=MOST_CARDS, ended=self._replaced)
+        self.parties = Parties(max_parties=self.most_cards, ended=self._replaced)
         self._file = CardFile(database, self._row)
         self._configs = configs
         self.webhooks = tuple(dict.fromkeys(name for one in configs or () for name in one.webhook))
@@ -164,7 +166,7 @@ class CardStore:
             self._update(one, event)
 
         about = self._about(event, keys, before)
-        cards = (card for one in about for card in one.cards.values())
+        cards = () if about is None else about.cards.values()
         shown = (card for card in cards if not (card.stopped or card.is_removed))
         return {one.webhook for one in shown if not one.config.messages.select(type(event))}
 
@@ -175,16 +177,14 @@ class CardStore:
 
     def _about(
         self, event: PartyEvent, keys: Sequence[str], before: Followed | None
-    ) -> Collection[Followed]:
-        """Return the parties that an event was about, or would have been in time."""
-        if keys:
-            after = self._open.get(keys[0])
-            return {one: None for one in (before, after) if one is not None}
+    ) -> Followed | None:
+        """Return the party that an event was about, or would have been in time."""
+        is_end = isinstance(event, PartyEnded)
+        if not keys:
+            late = self._ended.find(event) if is_end or before is None else None
+            return late or before
 
-        if before is None or isinstance(event, PartyEnded):
-            before = self._ended.find(event) or before
-
-        return [] if before is None else [before]
+        return before if is_end else self._open.get(keys[0], before)
 
     def _update(self, key: str, event: PartyEvent) -> None:
         """Note that a party has changed, and give it the cards that it does not have yet."""
@@ -214,7 +214,7 @@ class CardStore:
             if webhook in followed.cards:
                 continue
 
-            if self._open_cards >= MOST_CARDS:
+            if self._open_cards >= self.most_cards:
                 self._note_bound()
                 continue
 
@@ -300,7 +300,7 @@ class CardStore:
             logger.warning(
                 "more than %s cards of parties that are not over: so far %s were not posted, and"
                 " their events are posted as messages",
-                f"{MOST_CARDS:,}",
+                f"{self.most_cards:,}",
                 f"{self._bounded:,}",
             )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from lanrage_events import (
@@ -281,3 +283,69 @@ async def test_a_row_that_cannot_be_read_is_left_out(
     caplog.clear()
     async with opened(path) as store:
         assert caplog.text == ""
+
+
+@pytest.mark.parametrize("way", ["scope", "native"])
+async def test_a_save_that_is_cancelled_is_made_up_for(
+    tmp_path: Path, way: str, anyio_backend_name: str
+) -> None:
+    if way == "native" and anyio_backend_name != "asyncio":
+        pytest.skip("only asyncio has it")
+
+    path = tmp_path / "discord.cards"
+    async with opened(path) as store:
+        follow(store, [joined(party="Over"), ended(party="Over"), joined()])
+        if way == "scope":
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await store.save()
+        else:
+            task = asyncio.create_task(store.save())
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        follow(store, [joined("Bob", 5)])
+        await store.save()
+        known = [(card.id, store.party(card)) for card in store]
+
+    async with opened(path) as store:
+        assert [(card.id, store.party(card)) for card in store] == known
+
+
+class SmallStore(CardStore):
+    most_cards = 3
+
+
+async def test_the_number_of_cards_has_a_bound(caplog: pytest.LogCaptureFixture) -> None:
+    configs = [CardConfig.model_validate({"webhook": ["default", "all"]})]
+    async with SmallStore.opened(None, configs, wall_clock=Wall()) as store:
+        events = [joined(party=name) for name in ("One", "Two", "Three")]
+        assert follow(store, events) == [{"default", "all"}, {"default"}, set()]
+        assert store.bounded["cards"] == 3
+        assert "more than 3 cards of parties that are not over" in caplog.text
+        # An end makes room, but who has no card has none later either, until something is known of it.
+        follow(store, [ended(party="One")])
+        assert follow(store, [joined("Bob", 5, "Four")]) == [{"default", "all"}]
+
+
+async def test_ten_thousand_parties_and_a_thousand_members_are_the_most() -> None:
+    async with opened() as store:
+        names = [joined(str(number), number, "Big") for number in range(1_001)]
+        assert follow(store, names)[-1] == {"default"}
+        (card,) = store
+        assert store.party(card).size == 1_000
+        assert store.bounded["members"] == 1
+
+
+async def test_a_name_as_long_as_a_page_is_kept_as_it_is(tmp_path: Path) -> None:
+    path, name = tmp_path / "discord.cards", "*_`@everyone \U0001f389\x00" * 400
+    async with opened(path) as store:
+        follow(store, [joined(name, party=name), joined(name, party="Over"), ended(party="Over")])
+        await store.save()
+
+    async with opened(path) as store:
+        parties = {card.is_over: store.party(card) for card in store}
+        assert parties[False].name == name
+        assert [member.name for member in parties[True].members] == [name]
