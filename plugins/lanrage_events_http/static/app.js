@@ -276,7 +276,7 @@ watchConnection((answers) => {
     fill(connection);
     announce("lanrage-events answers again.");
   } else {
-    fill(connection, `${screenOf ? `Not live since ${format.clock(Date.now())}: ` : ""}lanrage-events does not answer. Trying again…`);
+    fill(connection, `${screenOf ? "Not live: " : ""}lanrage-events does not answer. Trying again…`);
   }
 });
 (screenOf ? startScreen : start)();

@@ -80,7 +80,7 @@ export default function screen(root, host) {
     } catch (problem) {
       // Without an answer, the page says so.
       if (problem.status !== 0 && !state.textContent) {
-        setText(state, `Not live since ${clock(words, now())}: ${words.sentence(problem.detail ?? problem.message)}`);
+        setText(state, `Not live: ${words.sentence(problem.detail ?? problem.message)}`);
       }
     }
   }

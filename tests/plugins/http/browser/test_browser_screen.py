@@ -165,7 +165,7 @@ def test_it_says_when_it_is_not_live_and_goes_on_by_itself(site: Any, wide_visit
 
     site.call(lambda: site.bus.unregister("parties", 1))
     page.clock.run_for(6_000)
-    expect(state).to_contain_text("Not live since")
+    expect(state).to_contain_text("Not live: ")
     expect(members(page)).to_have_count(1)
     add_parties(site)
     page.clock.run_for(6_000)
@@ -174,7 +174,7 @@ def test_it_says_when_it_is_not_live_and_goes_on_by_itself(site: Any, wide_visit
     # The connection is gone, such as by a cable that was pulled out: nothing answers, nor fails.
     page.route("**/api/parties/screen**", lambda route: None)
     page.clock.run_for(15_000)
-    expect(page.locator("#connection")).to_contain_text("Not live since")
+    expect(page.locator("#connection")).to_contain_text("Not live: ")
     page.unroute_all(behavior="ignoreErrors")
     page.clock.run_for(6_000)
     expect(page.locator("#connection")).to_be_empty()
