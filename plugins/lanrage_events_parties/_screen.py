@@ -79,7 +79,7 @@ class Screen(ConfigModel):
     events: list[ScreenEvent]
     """the last ones of the party, the newest first"""
     others: list[OtherParty]
-    """other active parties, the largest first"""
+    """other active parties that are asked for, the largest first"""
     invite: Invite | None
 
 
@@ -165,7 +165,7 @@ class ScreenAPI:
         by_size = sorted(active, key=lambda party: party.size, reverse=True)
         shown = (one for one in active if query.shown and query.shown == _short_name(one))
         party = next(chain(shown, by_size), None)
-        others = [one for one in by_size if one is not party] if query.party is None else []
+        others = [one for one in by_size if one is not party]
         return Screen(
             time=utc_now(),
             party=None if party is None else entry_of(party),

@@ -39,6 +39,8 @@ OVERLAPS = """() => {
     return boxes.some((a, i) => boxes.some((b, j) => i < j && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
         && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1));
 }"""
+SIZE = """() => parseFloat(getComputedStyle(document.querySelector(".parties-screen-people bdi")).fontSize)
+    / Math.max(innerWidth, innerHeight)"""
 SMALLEST = """() => Math.min(...[...document.querySelectorAll(".parties-screen-people bdi, .parties-screen-events bdi")]
     .map((node) => parseFloat(getComputedStyle(node).fontSize))) / Math.max(innerWidth, innerHeight)"""
 
@@ -125,6 +127,8 @@ def test_it_fits_every_beamer(open_site: Any, wide_visit: Any, count: int, pages
         assert page.evaluate(OUTSIDE) == []
         assert not page.evaluate(OVERLAPS)
         assert page.evaluate(SMALLEST) >= LEAST
+        # A few are larger.
+        assert page.evaluate(SIZE) > (2 * LEAST if count == 3 else 0)
         assert members(page).count() >= count / pages * 0.8
 
     expect(page.get_by_text("Also on: Blue (1)")).to_be_visible()
