@@ -1,4 +1,4 @@
-"""The files of the templates, and which of them changed."""
+"""The files of the templates, with their pictures, and which of them changed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from .._files import read_file
 _MAX_BYTES = 1_000_000
 """of a file; a longer one is no template, see :mod:`lanrage_events.yaml`"""
 _SUFFIXES = (".yaml", ".yml")
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 
 
 def is_template(path: Path) -> bool:
-    """Return whether a file may be a template, by its name."""
-    return path.suffix in _SUFFIXES
+    """Return whether a file may be a template, or a picture of one, by its name."""
+    return path.suffix in _SUFFIXES or path.suffix.lower() in _PICTURE_SUFFIXES
 
 
 class TemplateFiles:
@@ -53,8 +54,15 @@ def template_files(folders: Iterable[Path]) -> Iterator[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in a template folder, each of one consumer."""
-    return [path for path in entries(folder) if path.is_dir()]
+    """Return the folders in a template folder, each of one consumer, and those of pictures in them."""
+    kinds = [path for path in entries(folder) if path.is_dir()]
+    found = [*kinds]
+    for kind in kinds:
+        inside = entries(kind)
+        if any(path.suffix in _SUFFIXES for path in inside):
+            found += (path for path in inside if path.is_dir())
+
+    return found
 
 
 def entries(folder: Path) -> list[Path]:
@@ -67,6 +75,10 @@ def entries(folder: Path) -> list[Path]:
 
 def _digest(path: Path) -> bytes:
     try:
+        if path.suffix not in _SUFFIXES:
+            status = os.stat(path)
+            return f"{status.st_mtime_ns} {status.st_ino} {status.st_size}".encode()
+
         return hashlib.sha256(read_file(path, _MAX_BYTES)).digest()
     except OSError:
         return b""

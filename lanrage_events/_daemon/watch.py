@@ -110,7 +110,7 @@ class _Watched:
             # A folder of templates, or a link that stands for one; or the words in values.
             return path.suffix in ("", ".py") or path.is_dir() or is_template(path)
 
-        if parent.parent in self._resolved:
+        if not self._resolved.isdisjoint((parent.parent, parent.parent.parent)):
             return is_template(path)
 
         # One of the folders, or a folder above one, that appears or disappears.

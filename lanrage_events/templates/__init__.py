@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .._exceptions import TemplateError as TemplateError
+from .._own_file import OwnFile as OwnFile
+from .._own_file import read_in_thread as read_in_thread
 from ._clusters import character_boundary as character_boundary
 from ._clusters import utf16_units as utf16_units
 from ._filters import TemplateFilter as TemplateFilter

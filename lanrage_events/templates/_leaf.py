@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.resources.abc import Traversable
 from traceback import walk_tb
 from types import CodeType
 from typing import Any, TypeAlias, cast
@@ -19,6 +20,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from .._own_file import OwnFile
 from ..yaml import Text
 from ._cleaning import UNKNOWN, clean
 from ._clusters import shorten
@@ -129,6 +131,9 @@ class TemplateLeaf:
     find_constant: Callable[[str], str] | None = None
     """finds, in the leaf's own text before its first value, what can be parsed without the value, empty
     if nothing can; so what is wrong there is reported when the leaf is compiled"""
+    check_file: Callable[[OwnFile], object] | None = None
+    """for a leaf whose text names a file beside its template: then :class:`OwnFile` is its result. It is
+    called when a leaf without values is compiled, and raises ValueError if the file is missing or wrong"""
     context: Mapping[str, object] = field(default_factory=dict)
     """further names that only this leaf can use"""
     apart: bool = False
@@ -160,8 +165,17 @@ class Compiled:
 class CompiledLeaf:
     """One leaf of one file; call :meth:`compile` before it is rendered."""
 
-    def __init__(self, file: str, path: str, source: Text, leaf: TemplateLeaf) -> None:
+    def __init__(
+        self,
+        file: str,
+        path: str,
+        source: Text,
+        leaf: TemplateLeaf,
+        folder: Traversable | None = None,
+    ) -> None:
         self.file = file
+        self._folder = folder
+        """that of the file, None for a text from elsewhere"""
         self.path = path
         self.leaf = leaf
         self.is_constant = not any(opening in source.text for opening in ("{{", "{%", "{#"))
@@ -201,6 +215,9 @@ class CompiledLeaf:
                 text = _OWN_BREAK.sub(" ", text)
 
             self.constant = self._finish(text, text)
+            if self.leaf.check_file is not None and self.constant:
+                self.leaf.check_file(self.constant)
+
             return
 
         filters = tuple((name, id(filter)) for name, filter in marking.filters)
@@ -311,6 +328,11 @@ class CompiledLeaf:
         """The line of the file in which the leaf begins."""
         return self._source.line
 
+    @property
+    def column(self) -> int | None:
+        """The column of the name of a file, None for what may have more to it."""
+        return self._source.column or None if self.leaf.check_file is not None else None
+
     def line_of(self, error: Exception) -> int:
         """Return the line of the file in which an error of this leaf occurred."""
         line = 1
@@ -329,6 +351,9 @@ class CompiledLeaf:
         text = text.strip()
         if not text:
             return ""
+
+        if self.leaf.check_file is not None and self._folder is not None:
+            return OwnFile(self._folder, text)
 
         if self.leaf.parse is not None:
             return self.leaf.parse(text if isinstance(value, str) else value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
@@ -31,8 +32,15 @@ class Loop(CompiledLeaf):
     The leaves of the item know its variables, and ``loop``.
     """
 
-    def __init__(self, file: str, path: str, source: Text, leaf: TemplateLeaf) -> None:
-        super().__init__(file, path, source, leaf)
+    def __init__(
+        self,
+        file: str,
+        path: str,
+        source: Text,
+        leaf: TemplateLeaf,
+        folder: Traversable | None = None,
+    ) -> None:
+        super().__init__(file, path, source, leaf, folder)
         self.is_constant = False
 
     def _compile(self, environment: Environment, marking: Marking, text: str) -> Compiled:

@@ -97,7 +97,9 @@ class Problems:
 
 
 def _problem(leaf: CompiledLeaf, line: int, message: str, *, is_warning: bool) -> TemplateError:
-    return TemplateError(leaf.file, message, leaf=leaf.path, line=line, is_warning=is_warning)
+    return TemplateError(
+        leaf.file, message, leaf=leaf.path, line=line, column=leaf.column, is_warning=is_warning
+    )
 
 
 def _log(problem: TemplateError) -> None:

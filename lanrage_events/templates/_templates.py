@@ -385,22 +385,25 @@ class Templates:
 
     def _read(self, type_name: str) -> list[_CompiledFile]:
         if type_name not in self._files:
-            paths = [folder / self.kind / f"{type_name}.yaml" for folder in self._folders]
+            folders = [folder / self.kind for folder in self._folders]
             leaves = self._leaves_of.get(type_name, self._leaves)
-            files = [self._read_file(path, leaves) for path in paths]
+            files = [self._read_file(at / f"{type_name}.yaml", leaves, at) for at in folders]
             self._files[type_name] = [file for file in files if file is not None]
 
         return self._files[type_name]
 
     def _read_file(
-        self, path: Traversable, leaves: Mapping[str, TemplateLeaf]
+        self,
+        path: Traversable,
+        leaves: Mapping[str, TemplateLeaf],
+        folder: Traversable | None = None,
     ) -> _CompiledFile | None:
         with suppress(OSError):  # reading the file will report it
             if not path.is_file():
                 self._whole.pop(str(path), None)
                 return None
 
-        file, is_whole = self._compile_file(path, leaves)
+        file, is_whole = self._compile_file(path, leaves, folder)
         if is_whole:
             self._whole[str(path)] = file
         elif (earlier := self._whole.get(str(path))) is not None:
@@ -414,7 +417,7 @@ class Templates:
         return _CompiledFile(self._compile_all("", self._texts, self._leaves))
 
     def _compile_file(
-        self, path: Traversable, leaves: Mapping[str, TemplateLeaf]
+        self, path: Traversable, leaves: Mapping[str, TemplateLeaf], folder: Traversable | None
     ) -> tuple[_CompiledFile, bool]:
         """Compile what can be of a file; return whether that is all."""
         source = TemplateFile(read(path), leaves, self._shorthands)
@@ -422,12 +425,12 @@ class Templates:
             self._problems.add(problem)
 
         is_whole = all(problem.is_warning for problem in source.problems)
-        file = _CompiledFile(self._compile_all(str(path), source.leaves, leaves))
+        file = _CompiledFile(self._compile_all(str(path), source.leaves, leaves, folder))
         is_whole = is_whole and len(file.leaves) == len(source.leaves)
         for list_path, sources in source.lists.items():
             items: list[_Item] = []
             for item in sources:
-                compiled = self._compile_all(str(path), item, leaves)
+                compiled = self._compile_all(str(path), item, leaves, folder)
                 if len(compiled) == len(item):
                     items.append(_make_item(compiled))
                 else:
@@ -449,16 +452,21 @@ class Templates:
             self._problems.add(TemplateError(file, message, leaf=path, line=line, is_warning=True))
 
     def _compile_all(
-        self, file: str, sources: Mapping[str, Text], leaves: Mapping[str, TemplateLeaf]
+        self,
+        file: str,
+        sources: Mapping[str, Text],
+        leaves: Mapping[str, TemplateLeaf],
+        folder: Traversable | None = None,
     ) -> dict[str, CompiledLeaf]:
         """Compile the leaves of a file that can be, and report the others."""
         compiled: dict[str, CompiledLeaf] = {}
         for path, source in sources.items():
             leaf = self._compiled_before.get((file, path, source))
-            if leaf is None:
+            # A file that it names may be another one by now.
+            if leaf is None or leaf.leaf.check_file is not None:
                 kind = leaves[known_path(leaves, path) or path]
                 make = Loop if path.endswith(LOOP_PATH) else CompiledLeaf
-                leaf = make(file, path, source, kind)
+                leaf = make(file, path, source, kind, folder)
                 try:
                     leaf.compile(self._environments[kind], self._marking)
                 except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own

@@ -35,6 +35,8 @@ class Text(NamedTuple):
     comment: str = ""
     """the comment right behind it if no space follows its ``#``, as in ``color: #4CAF50``, which is
     probably meant as text"""
+    column: int = 0
+    """where it begins, from 1; 0 for a block, which has a place of its own in each line"""
 
 
 @dataclass(slots=True)
@@ -98,8 +100,10 @@ class Document:
         if node is None:
             return Text()
 
-        line = node.position.line + (node.style in ("|", ">"))
-        return Text("" if node.value is None else node.text, line, node.comment)
+        is_block = node.style in ("|", ">")
+        text = "" if node.value is None else node.text
+        column = 0 if is_block else node.position.column
+        return Text(text, node.position.line + is_block, node.comment, column)
 
 
 def with_path(path: KeyPath, message: str) -> str:

@@ -59,7 +59,7 @@ from ._health import (
 from ._memory import Memory, wall_time
 from ._preview import CardSample, preview_event
 from ._quiet import Mutes, Quiet, Then, make_calendar
-from ._rendering import Renderer, Wording
+from ._rendering import Renderer
 from ._routing import (
     NOT_TAKEN,
     Router,
@@ -311,9 +311,7 @@ class DiscordPlugin:
                         memory = self._memory(bus, "limits", "the waits that Discord asked for")
                         ending.callback(LimitMemory(memory, limits).close)
                         self._renderer = renderer = await self._make_renderer(bus)
-                        lanes = self._make_lanes(
-                            bus, self._outbox, client, tasks, limits, renderer.wording
-                        )
+                        lanes = self._make_lanes(bus, self._outbox, client, tasks, limits, renderer)
                         ending.callback(lanes.close)
                         cards = Cards(store, lanes, renderer, client, tasks)
                         self._runtime = runtime = await self._begin(
@@ -363,7 +361,7 @@ class DiscordPlugin:
         client: WebhookClient,
         tasks: TaskGroup,
         limits: RateLimits,
-        wording: Wording,
+        renderer: Renderer,
     ) -> Lanes:
         self._lanes = lanes = Lanes(
             self.config,
@@ -378,7 +376,8 @@ class DiscordPlugin:
             quiet=self._make_quiet(bus),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
             expired=ExpiredCounts(self._memory(bus, "expired", "the counts of what expired")),
-            wording=wording,
+            wording=renderer.wording,
+            pictures=renderer.pictures,
         )
         return lanes
 

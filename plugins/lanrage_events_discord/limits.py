@@ -71,3 +71,9 @@ POLL_MAX_ANSWERS = 10
 """answers of a poll"""
 POLL_MAX_HOURS = 768
 """for which a poll can be answered"""
+# https://docs.discord.com/developers/resources/webhook#execute-webhook
+MESSAGE_MAX_FILES = 10
+"""files of a message"""
+# https://docs.discord.com/developers/reference#uploading-files
+REQUEST_MAX_BYTES = 10 * 1024 * 1024
+"""of a message with its files, on a server without boosts"""

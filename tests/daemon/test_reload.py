@@ -535,6 +535,22 @@ async def test_changed_templates_are_read_by_the_plugins_that_use_them(
     assert f"templates changed for ticker ({words / 'event.yaml'})" in caplog.text
 
 
+async def test_a_changed_picture_of_a_template_is_a_change_of_it(
+    scene: Scene, words: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = words / "games" / "quake.png"
+    picture.parent.mkdir()
+    picture.write_bytes(b"one")
+    scene.write("  ticker: {}\n", "templates: [words]\n")
+    async with scene.running() as (_, reloader):
+        assert await reloader.reload()
+        picture.write_bytes(b"another")
+        assert await reloader.reload()
+
+    assert ticker_log(scene).count("templates") == 1
+    assert f"templates changed for ticker ({picture})" in caplog.text
+
+
 async def test_changed_words_are_read_like_templates(
     scene: Scene, words: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

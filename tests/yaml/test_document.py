@@ -455,23 +455,25 @@ def test_what_an_author_finds_has_its_place_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text", "line"),
+    ("value", "text", "line", "column"),
     [
-        ("007", "007", 1),
-        ("on", "on", 1),
-        ("1.50", "1.50", 1),
-        ("'x'", "x", 1),
-        ('"~"', "~", 1),
-        ("", "", 1),
-        ("~", "", 1),
-        ("[a]", "", 1),
-        ("|\n  x\n  y", "x\ny", 2),
-        (">-\n  x\n  y", "x y", 2),
-        ("\n  x", "x", 2),
+        ("007", "007", 1, 4),
+        ("on", "on", 1, 4),
+        ("1.50", "1.50", 1, 4),
+        ("'x'", "x", 1, 4),
+        ('"~"', "~", 1, 4),
+        ("", "", 1, 3),
+        ("~", "", 1, 4),
+        ("[a]", "", 1, 4),
+        ("|\n  x\n  y", "x\ny", 2, 0),
+        (">-\n  x\n  y", "x y", 2, 0),
+        ("\n  x", "x", 2, 3),
     ],
 )
-def test_a_scalar_can_be_had_as_it_is_written(value: str, text: str, line: int) -> None:
-    assert parse(f"a: {value}").text(("a",)) == (text, line, "")
+def test_a_scalar_can_be_had_as_it_is_written(
+    value: str, text: str, line: int, column: int
+) -> None:
+    assert parse(f"a: {value}").text(("a",)) == (text, line, "", column)
 
 
 @pytest.mark.parametrize(
@@ -490,7 +492,7 @@ def test_a_scalar_can_be_had_as_it_is_written(value: str, text: str, line: int) 
 )
 def test_a_comment_that_was_hardly_meant_as_one_is_known(value: str, comment: str) -> None:
     assert parse(f"a: {value}").text(("a",)).comment == comment
-    assert parse(f"a: {value}").text(("b",)) == ("", 0, "")
+    assert parse(f"a: {value}").text(("b",)) == ("", 0, "", 0)
 
 
 @pytest.mark.parametrize(

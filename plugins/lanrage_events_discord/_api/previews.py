@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from anyio.lowlevel import checkpoint
@@ -12,6 +13,7 @@ from lanrage_events import Event, EventDecodeError
 from lanrage_events.config import explain_rules
 from lanrage_events.events import COMMON_FIELDS, FieldProblem
 from lanrage_events.http import RouteError, RouteRequest
+from lanrage_events.templates import read_in_thread
 
 from .._embeds import Embed, Message
 from .._preview import CARD_SAMPLES, CardSample, find_registry, measure, sample_event, shown_event
@@ -75,6 +77,7 @@ class Previews:
         [message] = compose([renderer.render(event)], wording=renderer.wording)
         thread = runtime.thread_of(event)
         message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
+        message = await _with_pictures(message, renderer, faults)
         return models.Preview(
             **_lay_out(message),
             faults=tuple(faults),
@@ -98,6 +101,7 @@ class Previews:
 
         messages = []
         for message in compose(entries, wording=renderer.wording, catch_up=wanted.catch_up):
+            message = await _with_pictures(message, renderer, faults)
             messages.append(models.DigestMessage(**_lay_out(message), events=message.entries))
             await checkpoint()
 
@@ -172,6 +176,12 @@ def _make_renderer(runtime: Runtime) -> tuple[Renderer, list[str]]:
         report=lambda error: faults.append(str(error)),
     )
     return renderer, faults
+
+
+async def _with_pictures(message: Message, renderer: Renderer, faults: list[str]) -> Message:
+    message, missing = await read_in_thread(partial(renderer.pictures.attach_now, message))
+    faults += missing
+    return message
 
 
 def _note(runtime: Runtime, renderer: Renderer, types: set[type[Event]]) -> str:

@@ -96,6 +96,7 @@ class MessageTest:
             async with lane.pacing.turn:
                 message = compose_test_message(self._renderer)
                 message = lane.envelope.wrap(message, [], webhook.id, is_backlog=True)
+                message = await self._renderer.pictures.attach(message)
                 if seconds := lane.envelope.begin(message, webhook.id):
                     return _not_sent(TOO_MANY_CREATED, retry_after=seconds)
 
@@ -115,7 +116,9 @@ class MessageTest:
         outcomes: list[Outcome] = []
         with anyio.CancelScope(shield=True):
             outcomes.append(
-                await self._client.execute(webhook, message.body(), thread_id=thread_id)
+                await self._client.execute(
+                    webhook, message.body(), files=message.files, thread_id=thread_id
+                )
             )
 
         return outcomes[0]

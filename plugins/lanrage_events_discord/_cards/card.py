@@ -59,6 +59,8 @@ class Card:
     """whether later messages of the webhook stand below it"""
     is_done: bool = False
     """whether all is done that follows the end of its party, or its removal"""
+    pictures: list[str] | None = field(default_factory=list)
+    """the names of the pictures that its message has, None if that is not known"""
     mention: str = ""
     """the text by which its message mentions someone"""
     formers: list[str] = field(default_factory=list)
@@ -74,6 +76,7 @@ class Card:
         """Forget the message, which is not there any more, so that another one is posted."""
         self.message_id = self.channel_id = self.posted_at = self.shown = None
         self.webhook_id = self.mention = ""
+        self.pictures = []
         self.is_pushed = False
         if not self.owns_thread:
             self.thread_id = None

@@ -82,7 +82,7 @@ class Reconciler:
         self._name = name
         self._lanes = lanes
         self._store = store
-        self._sender = Sender(store, renderer, client)
+        self._sender = Sender(store, renderer, client, lanes.pictures)
         self._task_group = task_group
         self._agenda = Agenda()
         self._pace = Pace(name, lanes)

@@ -11,7 +11,15 @@ from lanrage_events import Party
 from .. import limits
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._delivery import Envelope, with_mentions
-from .._embeds import SUPPRESS_NOTIFICATIONS, Embed, Message, role_mention, shorten, user_mention
+from .._embeds import (
+    SUPPRESS_NOTIFICATIONS,
+    Embed,
+    Message,
+    Pictures,
+    role_mention,
+    shorten,
+    user_mention,
+)
 from .._rendering import Digest, Entry, Presentation
 from .answers import stop
 from .card import Card
@@ -26,12 +34,16 @@ class Sender:
     :param store: has the parties, and keeps what must be known before a request
     :param renderer: renders
     :param client: sends
+    :param pictures: reads those that cards show
     """
 
-    def __init__(self, store: CardStore, renderer: CardRenderer, client: WebhookClient) -> None:
+    def __init__(
+        self, store: CardStore, renderer: CardRenderer, client: WebhookClient, pictures: Pictures
+    ) -> None:
         self._store = store
         self._renderer = renderer
         self._client = client
+        self._pictures = pictures
 
     def is_right(self, card: Card) -> bool:
         """Whether Discord shows what it should, as far as is known."""
@@ -59,14 +71,31 @@ class Sender:
         return await self._delete(card, step, webhook)
 
     async def _edit(self, card: Card, webhook: WebhookURL) -> Outcome:
-        message = self._edited(card)
+        look = self._edited(card)
+        message, had = await self._pictures.attach(look), card.pictures
+        if had != (names := [file.name for file in message.files]):
+            card.pictures = None
+
         outcome = await self._client.edit(
-            webhook, card.message_id or "", message.edit_body(), thread_id=card.thread_id
+            webhook,
+            card.message_id or "",
+            message.edit_body(),
+            files=message.files,
+            had=had,
+            thread_id=card.thread_id,
         )
         if outcome.kind is OutcomeKind.DELIVERED:
-            card.shown, card.misses = _hash(message), 0
+            card.shown, card.misses, card.pictures = _hash(look), 0, names
 
-        return outcome
+        return self._without_files(message, outcome)
+
+    def _without_files(self, message: Message, outcome: Outcome) -> Outcome:
+        """Return an outcome, after which the message is tried without what Discord rejected of it."""
+        if not message.files or not outcome.is_about_files:
+            return outcome
+
+        self._pictures.reject(message)
+        return replace(outcome, kind=OutcomeKind.RETRY_AFTER)
 
     async def _delete(self, card: Card, step: Step, webhook: WebhookURL) -> Outcome:
         message_id = card.formers[0] if step is Step.DELETE_FORMER else card.message_id
@@ -111,12 +140,14 @@ class Sender:
 
                 await self._store.save(card)
 
-            outcome = await self._execute(webhook, message)
+            posted = await self._pictures.attach(message)
+            outcome = await self._execute(webhook, posted)
         finally:
             envelope.answered(message, outcome, webhook.id)
 
         if outcome.kind is OutcomeKind.DELIVERED:
             self._posted(card, message, outcome, webhook)
+            card.pictures = [file.name for file in posted.files]
             card.mention = mention
             is_own = card.owns_thread
             kept = replace(message, thread_name="") if is_own else message
@@ -124,11 +155,13 @@ class Sender:
         elif mention and not outcome.may_be_carried_out:
             card.is_mentioned = False
 
-        return outcome
+        return self._without_files(posted, outcome)
 
     async def _execute(self, webhook: WebhookURL, message: Message) -> Outcome:
         thread_id = message.thread_id or None
-        return await self._client.execute(webhook, message.body(), thread_id=thread_id)
+        return await self._client.execute(
+            webhook, message.body(), files=message.files, thread_id=thread_id
+        )
 
     def _posted(self, card: Card, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         if card.message_id is not None:
@@ -189,4 +222,7 @@ class Sender:
 def _hash(message: Message) -> str:
     """Return by what is known again what a message shows, whomever it mentions."""
     shown = {key: part for key, part in message.edit_body().items() if key != "allowed_mentions"}
+    if pictures := message.references:
+        shown["pictures"] = pictures
+
     return hashlib.sha256(json.dumps(shown).encode(errors="replace")).hexdigest()[:32]

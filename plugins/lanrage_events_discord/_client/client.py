@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import lru_cache
@@ -16,11 +16,14 @@ import httpx
 
 from lanrage_events.delivery import open_http_client, send_request
 
+from .._embeds import Picture
 from .outcome import Outcome, OutcomeKind, classify, read_id
 from .urls import WebhookURL
 
 # Discord answers a message within a second; what takes longer is an outage.
 DEFAULT_DEADLINE = 8.0
+UPLOAD_BYTES_PER_SECOND = 128 * 1024
+"""what a slow connection sends at least; a request may take as much longer"""
 # An answer holds the message: 6000 characters, each of which may be written as 12 bytes, and more.
 ANSWER_MAX_BYTES = 256 * 1024
 
@@ -95,12 +98,18 @@ class WebhookClient:
         await self._opened.aclose()
 
     async def execute(
-        self, webhook: WebhookURL, body: Mapping[str, object], *, thread_id: str | None = None
+        self,
+        webhook: WebhookURL,
+        body: Mapping[str, object],
+        *,
+        files: Sequence[Picture] = (),
+        thread_id: str | None = None,
     ) -> Outcome:
         """Post one message, tried once within the deadline.
 
         :param webhook: where to
         :param body: Discord's JSON form of the message, see :meth:`Message.body`
+        :param files: what its embeds show, see :attr:`Message.files`
         :param thread_id: the thread to post to, instead of the one that the URL names; a body that
             creates a thread by its ``thread_name`` goes to none
         :return: its outcome; errors of the network and of Discord are not raised
@@ -114,7 +123,7 @@ class WebhookClient:
         # https://docs.discord.com/developers/resources/webhook#execute-webhook: else it ignores them.
         with_components = "components" in body
         url = target.execute_url(thread_id=thread_id, with_components=with_components)
-        outcome, _ = await self._request("POST", url, webhook, _encode(body))
+        outcome, _ = await self._request("POST", url, webhook, body, files)
         return outcome
 
     async def edit(
@@ -123,18 +132,31 @@ class WebhookClient:
         message_id: str,
         body: Mapping[str, object],
         *,
+        files: Sequence[Picture] = (),
+        had: Collection[str] | None = (),
         thread_id: str | None = None,
     ) -> Outcome:
         """Change a message that the webhook posted, tried once within the deadline.
 
         :param body: what changes, in Discord's JSON form; ``allowed_mentions`` must be given again,
             or else Discord's defaults apply
+        :param files: what its embeds show from now on, see :attr:`Message.files`
+        :param had: the names of those that the message has; if they are the same, they stay and are
+            not sent again. None if that is not known
         :param thread_id: the thread that the message is in, instead of the one that the URL names
         :return: its outcome; errors of the network and of Discord are not raised
         """
         # https://docs.discord.com/developers/resources/webhook#edit-webhook-message
         url = webhook.message_url(message_id, thread_id, with_components="components" in body)
-        outcome, _ = await self._request("PATCH", url, webhook, _encode(body))
+        if had is not None and {file.name for file in files} == set(had):
+            files = ()
+        else:
+            # https://docs.discord.com/developers/reference#editing-message-attachments: without it,
+            # those that the message has would stay.
+            kept = [{"id": str(index)} for index, _ in enumerate(files)]
+            body = {**body, "attachments": kept}
+
+        outcome, _ = await self._request("PATCH", url, webhook, body, files)
         return outcome
 
     async def delete(
@@ -147,7 +169,7 @@ class WebhookClient:
         """
         # https://docs.discord.com/developers/resources/webhook#delete-webhook-message
         url = webhook.message_url(message_id, thread_id)
-        outcome, _ = await self._request("DELETE", url, webhook, b"")
+        outcome, _ = await self._request("DELETE", url, webhook)
         return outcome
 
     async def fetch(self, webhook: WebhookURL) -> Outcome:
@@ -156,7 +178,7 @@ class WebhookClient:
         :return: the outcome, with the webhook's name and channel if it exists; errors of the network and of
             Discord are not raised
         """
-        outcome, body = await self._request("GET", webhook.info_url(), webhook, b"")
+        outcome, body = await self._request("GET", webhook.info_url(), webhook)
         if outcome.kind is not OutcomeKind.DELIVERED:
             return outcome
 
@@ -186,19 +208,29 @@ class WebhookClient:
         )
 
     async def _request(
-        self, method: str, url: str, webhook: WebhookURL, content: bytes
+        self,
+        method: str,
+        url: str,
+        webhook: WebhookURL,
+        body: Mapping[str, object] | None = None,
+        files: Sequence[Picture] = (),
     ) -> tuple[Outcome, bytes]:
         """Return the outcome of a request, and the body of the answer as far as it arrived."""
         if self._http is None:
             raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
 
+        content = b"" if body is None else _encode(body)
+        headers: Mapping[str, str] = self._headers
+        if files:
+            headers, content = _encode_form(headers, content, files)
+
         answer = await send_request(
             self._http,
             method,
             self._parsed(url),
-            headers=self._headers,
+            headers=headers,
             content=content,
-            timeout=self._deadline,
+            timeout=self._deadline + sum(map(len, files)) / UPLOAD_BYTES_PER_SECOND,
             max_bytes=ANSWER_MAX_BYTES,
         )
         if answer.status is None:
@@ -214,6 +246,21 @@ class WebhookClient:
 def _encode(body: Mapping[str, object]) -> bytes:
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return content.encode(errors="replace")
+
+
+def _encode_form(
+    headers: Mapping[str, str], body: bytes, files: Sequence[Picture]
+) -> tuple[Mapping[str, str], bytes]:
+    """Return the headers and the content of a request with files.
+
+    https://docs.discord.com/developers/reference#uploading-files
+    """
+    parts = [
+        ("payload_json", (None, body, "application/json")),
+        *((f"files[{at}]", (one.name, one.content, one.type)) for at, one in enumerate(files)),
+    ]
+    form = httpx.Request("POST", "https://discord.com", files=parts)
+    return {**headers, "content-type": form.headers["content-type"]}, form.read()
 
 
 def _unanswered(error: Exception | None, webhook: WebhookURL) -> Outcome:

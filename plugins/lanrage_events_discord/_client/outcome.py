@@ -29,6 +29,10 @@ _ANSWER_LOST_STATUSES = (504, 524)
 _CLOUDFLARE_BLOCK = 40333
 _UNKNOWN_WEBHOOK = 10015
 _INVALID_WEBHOOK_TOKEN = 50027
+_TOO_LARGE = 40005
+
+_FILES = ("files", "attachments")
+"""what the paths of errors about files begin with"""
 
 _ID = re.compile(r"[0-9]{1,20}")
 _BAD_EMBED = re.compile(r"embeds\.([0-9]{1,3})(?:\.|$)")
@@ -68,7 +72,7 @@ _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
         "old messages of this channel are edited too often",
     ),
     40004: (OutcomeKind.RETRY, "Discord has switched off sending for now"),
-    40005: (OutcomeKind.DEAD, "the message is too large"),
+    _TOO_LARGE: (OutcomeKind.DEAD, "the message is too large"),
     40006: (OutcomeKind.RETRY, "Discord has switched off this feature for now"),
     40058: (OutcomeKind.LANE_DEAD, "the channel is a forum: set thread_id or thread_name"),
     40062: (OutcomeKind.RETRY_AFTER, "Discord is short of resources"),
@@ -195,6 +199,14 @@ class Outcome:
     def is_rejection(self) -> bool:
         """Whether the same request would be rejected again."""
         return self.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD)
+
+    @property
+    def is_about_files(self) -> bool:
+        """Whether the files of the message were rejected, or its size."""
+        if self.status == 413 or self.code == _TOO_LARGE:
+            return True
+
+        return any(error.path.partition(".")[0] in _FILES for error in self.errors)
 
     @property
     def is_gone(self) -> bool:

@@ -40,9 +40,10 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
     webhook = webhooks[chosen]
     address = found.config.address(webhook)
     problems: list[TemplateError] = []
-    message = compose_test_message(found.make_renderer(problems))
+    renderer = found.make_renderer(problems)
+    message, missing = renderer.pictures.attach_now(compose_test_message(renderer))
     outcome, thread = await _post(found, chosen, address, message)
-    write_errors(map(describe, problems))
+    write_errors([*map(describe, problems), *missing])
     if outcome.kind is not OutcomeKind.DELIVERED:
         write_errors([f"webhook '{chosen}': {outcome.reason}{_wait(outcome)}"])
         return ExitCode.FAILED
@@ -77,7 +78,10 @@ async def _post(
         with found.bus.redactor.redacting(REDACTED_LOGGERS):
             async with WebhookClient() as client:
                 outcome = await client.execute(
-                    address, message.body(), thread_id=message.thread_id or None
+                    address,
+                    message.body(),
+                    files=message.files,
+                    thread_id=message.thread_id or None,
                 )
     finally:
         envelope.answered(message, outcome, address.id)

@@ -26,7 +26,7 @@ from .._client import (
 )
 from .._config import BatchConfig
 from .._diagnosis import Omissions, ServerErrors, is_about_configuration
-from .._embeds import Message
+from .._embeds import Message, Pictures
 from .._quiet import Quiet
 from .._rendering import Entry, Wording
 from .._settling import Posted
@@ -76,6 +76,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     :param failing: the names of all lanes that get server errors now
     :param wording: the texts of messages besides the entries
     :param changed: called with the lane's name and what has changed
+    :param pictures: reads those that messages show
     """
 
     internal_error = "fault_of_ours"  # what dashboards know it by
@@ -98,6 +99,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         failing: set[str],
         wording: Wording,
         changed: Callable[[str, LaneChange], None],
+        pictures: Pictures,
     ) -> None:
         super().__init__(
             name,
@@ -117,6 +119,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         self.limits = limits.of(webhook.id)
         """the limits of the webhook"""
         self._client = client
+        self._pictures = pictures
         self._all_limits = limits
         self._changed = changed
         errors = ServerErrors()
@@ -384,6 +387,11 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
             message = self._batch.compose(webhook.id)
             if message is not None:
+                message = await self._pictures.attach(message)
+                # Reading them may have taken a while.
+                if webhook is not self.webhook or not self.is_usable:
+                    return
+
                 message = self.omissions.apply(message)
                 if seconds := self.envelope.begin(message, webhook.id):
                     self._wait_for_thread(seconds)
@@ -392,7 +400,10 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
                 self.set_state(LaneState.SENDING)
                 self.statistics.requests += 1
                 outcome = await self._client.execute(
-                    webhook, message.body(), thread_id=message.thread_id or None
+                    webhook,
+                    message.body(),
+                    files=message.files,
+                    thread_id=message.thread_id or None,
                 )
         finally:
             limits.observe(outcome)
@@ -544,7 +555,9 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     async def _rejected(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Leave out the part or dead-letter the entry that Discord rejects, and only that one."""
         self.ended_outage()
-        if message.has_ending and message.entries:
+        if message.files and outcome.is_about_files:
+            self._pictures.reject(message)
+        elif message.has_ending and message.entries:
             # It may be about the names there, which are no reason to reject the entries.
             self._batch.forget_reconnects()
         elif omitted := self.omissions.find(message, outcome):

@@ -19,6 +19,7 @@ from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, O
 
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
+from .._embeds import Pictures
 from .._quiet import Loudness, Mute, Quiet, Then, check_length, clock_time, make_calendar
 from .._rendering import Entry, NamedThread, Wording
 from .._settling import Posted
@@ -61,6 +62,7 @@ class Lanes(Mapping[str, Lane]):
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
     :param wording: the texts of messages besides the entries
+    :param pictures: reads those that messages show
     :param put_together: entries that are put in one transaction, during which no lane can send
     """
 
@@ -79,6 +81,7 @@ class Lanes(Mapping[str, Lane]):
         gone: GoneWebhooks,
         expired: ExpiredCounts,
         wording: Wording,
+        pictures: Pictures,
         own_thread: Callable[[str, WebhookConfig], NamedThread] | None = None,
         put_together: int = 1000,
     ) -> None:
@@ -97,6 +100,7 @@ class Lanes(Mapping[str, Lane]):
         self._expired = expired
         self._posted = Posted()
         self._wording = wording
+        self.pictures = pictures
         self.threads = threads
         """the threads that were created"""
         self._put_together = put_together
@@ -173,6 +177,7 @@ class Lanes(Mapping[str, Lane]):
             failing=self._failing,
             wording=self._wording,
             changed=self._changed,
+            pictures=self.pictures,
         )
         self._lanes[name] = lane
         if self._waiting is not None:

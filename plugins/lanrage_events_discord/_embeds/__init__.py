@@ -37,4 +37,12 @@ from .message import (
     role_mention,
     user_mention,
 )
+from .picture import (
+    SHOWN_AS,
+    Picture,
+    check_picture,
+    file_part,
+    refer_to,
+)
+from .pictures import Pictures
 from .truncation import break_markdown, shorten, shorten_markdown

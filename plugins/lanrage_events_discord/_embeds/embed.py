@@ -12,6 +12,7 @@ from lanrage_events.events import in_utc
 from .. import limits
 from .address import parse_url
 from .length import length
+from .picture import is_own
 from .truncation import shorten, shorten_markdown
 
 _NOTHING_TO_SHOW = "…"
@@ -227,6 +228,9 @@ def _clean(text: str) -> str:
 
 
 def _accepted_url(url: str) -> str:
+    if is_own(url):
+        return url
+
     try:
         return parse_url(url)
     except ValueError:

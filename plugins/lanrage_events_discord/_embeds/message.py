@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .. import limits
 from .embed import Embed
+from .picture import SHOWN_AS, Picture, attached, referred
 
 # https://docs.discord.com/developers/resources/message#message-object-message-flags
 SUPPRESS_NOTIFICATIONS = 1 << 12
@@ -52,6 +54,8 @@ class Message:
     create or for the one that the webhook's URL names"""
     buttons: tuple[Button, ...] = ()
     """in rows of five below the embeds"""
+    pictures: tuple[Picture, ...] = ()
+    """those that were read for its embeds, see :class:`Pictures`"""
     poll: Mapping[str, object] | None = None
     """in Discord's form; an edit cannot change it"""
     shortened: int = 0
@@ -62,6 +66,18 @@ class Message:
     """whether the last embed consists of lines, to which another one can be added"""
     has_ending: bool = False
     """whether it has the lines that are about no entry, see ``compose``"""
+
+    @property
+    def files(self) -> tuple[Picture, ...]:
+        """The pictures to send with it, those that an embed shows."""
+        shown = {getattr(embed, part) for embed in self.embeds for part in SHOWN_AS}
+        return tuple(one for one in self.pictures if attached(one) in shown)
+
+    @property
+    def references(self) -> list[str]:
+        """What stands for pictures in its embeds that were not read yet."""
+        addresses = (getattr(embed, part) for embed in self.embeds for part in SHOWN_AS)
+        return [address for address in addresses if referred(address)]
 
     def body(self) -> dict[str, object]:
         """Return Discord's JSON form, without what is empty."""
@@ -102,7 +118,7 @@ class Message:
 
     def _shown(self) -> dict[str, object]:
         return {
-            "embeds": [embed.to_dict() for embed in self.embeds],
+            "embeds": [_without_unread(embed).to_dict() for embed in self.embeds],
             "allowed_mentions": {key: list(ids) for key, ids in self.allowed_mentions.items()},
         }
 
@@ -129,6 +145,12 @@ def explain_username(name: str) -> str:
         return f"Discord does not allow the name '{name}'"
 
     return ""
+
+
+def _without_unread(embed: Embed) -> Embed:
+    """Return an embed without the pictures that were not read for it."""
+    unread: dict[str, Any] = {part: "" for part in SHOWN_AS if referred(getattr(embed, part))}
+    return replace(embed, **unread) if unread else embed
 
 
 def fit_mentions(roles: Iterable[str], users: Iterable[str]) -> tuple[list[str], list[str]]:

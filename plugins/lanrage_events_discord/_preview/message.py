@@ -36,10 +36,12 @@ def preview_event(
     if thread is not None and thread.name:
         message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
 
+    message, missing = renderer.pictures.attach_now(message)
+    problems = [ConfigProblem(f"template {one}", warning=one.is_warning) for one in errors]
     return MessagePreview(
         text=_plain_text(message),
         json=message.body(),
-        problems=[ConfigProblem(f"template {one}", warning=one.is_warning) for one in errors],
+        problems=[*problems, *(ConfigProblem(one, warning=True) for one in missing)],
         message=message,
     )
 

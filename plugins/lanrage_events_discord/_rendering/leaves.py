@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from lanrage_events.events import in_utc, parse_time
 from lanrage_events.templates import (
@@ -19,10 +20,13 @@ from lanrage_events.templates import (
 from .. import limits
 from .._embeds import (
     PARTS,
+    SHOWN_AS,
+    check_picture,
     code,
     code_text,
     explain_picture,
     explain_username,
+    file_part,
     find_host,
     find_line_place,
     link_markdown,
@@ -33,6 +37,7 @@ from .._embeds import (
     place_in_markdown,
     place_in_url,
     plain,
+    refer_to,
     url,
     url_part,
     write_lines,
@@ -146,6 +151,13 @@ EXTRA_LEAVES: Mapping[str, TemplateLeaf] = {
 }
 """the leaves of what a message has besides its embed"""
 
+FILE_LEAVES: Mapping[str, TemplateLeaf] = {
+    f"{part}.{name}": TemplateLeaf(write=file_part, check_file=check_picture)
+    for part in SHOWN_AS
+    for name in ("file", "fallback")
+}
+"""those that name a picture beside the template"""
+
 LEAVES: Mapping[str, TemplateLeaf] = {
     "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS, overflow=TITLE_OVERFLOW_CHARACTERS),
     # What Discord's description cannot hold goes on in fields.
@@ -160,6 +172,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "author.icon_url": _PICTURE_LEAF,
     "thumbnail.url": _PICTURE_LEAF,
     "image.url": _PICTURE_LEAF,
+    **FILE_LEAVES,
     "fields[].name": markdown_leaf(limits.FIELD_NAME_MAX_CHARACTERS),
     "fields[].value": markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
     "fields[].inline": TemplateLeaf(parse=_parse_switch),
@@ -181,6 +194,20 @@ LEAVES: Mapping[str, TemplateLeaf] = {
 
 LIST_LIMITS = {"fields": limits.EMBED_MAX_FIELDS, "buttons": limits.MESSAGE_MAX_BUTTONS}
 """how many items Discord shows of the lists of a template"""
+
+
+def pictures_of(leaves: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parts of an embed that show pictures beside the template, by their names."""
+    found: dict[str, str] = {}
+    for part in SHOWN_AS:
+        files = [
+            leaves[f"{part}.{name}"] for name in ("file", "fallback") if f"{part}.{name}" in leaves
+        ]
+        if files:
+            found[part] = refer_to(*files)
+
+    return found
+
 
 SHORTHANDS: Mapping[str, str] = {
     part: path for path, part in PARTS.items() if path.startswith(f"{part}.")

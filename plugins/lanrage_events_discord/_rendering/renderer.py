@@ -22,6 +22,7 @@ from .._embeds import (
     Button,
     Embed,
     EmbedField,
+    Pictures,
     break_markdown,
     embed_size,
     shorten_markdown,
@@ -38,6 +39,7 @@ from .leaves import (
     LEAVES,
     LIST_LIMITS,
     SHORTHANDS,
+    pictures_of,
 )
 from .party import (
     CARD_LEAVES,
@@ -52,6 +54,8 @@ from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_o
 
 logger = logging.getLogger("lanrage_events.discord")
 
+_KIND = "discord"
+"""the name of the folder of its templates"""
 # Lines that are shown in one line, with " / " between them.
 _JOINED_MAX_LINES = 3
 _JOINED_MAX_CHARACTERS = 160
@@ -84,8 +88,11 @@ class Renderer:
         invite_url: Callable[[], str | None],
         report: Callable[[TemplateError], object] | None = None,
     ) -> None:
+        folders = tuple(folders)
+        self.pictures = Pictures(folder / _KIND for folder in folders)
+        """those beside the templates"""
         self._templates = Templates(
-            "discord",
+            _KIND,
             folders,
             LEAVES,
             shorthands=SHORTHANDS,
@@ -136,6 +143,8 @@ class Renderer:
         :return: what is wrong with them now, which is reported, too
         """
         self._failed.clear()
+        folders = tuple(folders)
+        self.pictures.use(folder / _KIND for folder in folders)
         self._templates.reload(folders, (*types, *OWN_MESSAGES))
         self._check_wording(types)
         return list(self.problems)
@@ -230,6 +239,7 @@ class Renderer:
 
     def _parts(self, event: Event, leaves: Mapping[str, Any]) -> dict[str, Any]:
         parts = {PARTS[path]: value for path, value in leaves.items() if path in PARTS}
+        parts.update(pictures_of(leaves))
         if "fields" in leaves:
             parts["fields"] = _fields(leaves["fields"])
 

@@ -22,7 +22,14 @@ from lanrage_events.templates import SafeString, Templates, utf16_units
 from .. import limits
 from .._embeds import PARTS, Embed, markdown, shorten_markdown
 from .entry import COUNT
-from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, EXTRA_LEAVES, LEAVES, markdown_leaf
+from .leaves import (
+    DIGEST_COUNTED_MAX_CHARACTERS,
+    EXTRA_LEAVES,
+    FILE_LEAVES,
+    LEAVES,
+    markdown_leaf,
+    pictures_of,
+)
 from .party import POLL_ANSWER, PartyCard, PartyRecap, PlainCard
 
 MORE_MAX_CHARACTERS = 600
@@ -38,7 +45,7 @@ _UNSTEADY_MAX_LINES = 3
 
 _FRAME = tuple(path for path in PARTS if path not in ("title", "description"))
 _OWN_LEAVES = {
-    **{path: LEAVES[path] for path in _FRAME},
+    **{path: LEAVES[path] for path in (*_FRAME, *FILE_LEAVES)},
     "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
 }
 
@@ -293,4 +300,5 @@ def _in_calendar(time: datetime) -> datetime | None:
 
 def frame_of(leaves: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts of an embed besides its title, its text and its fields, by their names."""
-    return {PARTS[path]: leaves[path] for path in _FRAME if path in leaves}
+    found = {PARTS[path]: leaves[path] for path in _FRAME if path in leaves}
+    return found | pictures_of(leaves)

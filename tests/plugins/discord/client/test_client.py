@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
+from email import message_from_bytes
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +23,7 @@ from lanrage_events_discord._client import (
     WebhookURL,
     validate_webhook_url,
 )
+from lanrage_events_discord._embeds import Picture
 from lanrage_events_discord.testing import StandInDiscord
 
 TOKEN = "made-up-token-" + "x" * 54
@@ -576,3 +578,88 @@ async def test_proxy_of_the_environment_is_used_but_not_for_this_machine(
         assert http._transport_for_url(httpx.URL("https://discord.com/")) is not direct
         for host in ("localhost", "127.0.0.1:8123", "[::1]:8123"):
             assert http._transport_for_url(httpx.URL(f"http://{host}/")) is direct
+
+
+PICTURES = tuple(
+    Picture(f"{name}.png", "image/png", content)
+    for name, content in (("a", bytes(range(256)) * 2000), ("b", b"--\r\n--boundary\r\n"))
+)
+
+
+def shows(*pictures: Picture) -> dict[str, Any]:
+    embeds = [{"image": {"url": f"attachment://{one.name}"}} for one in pictures]
+    return {**BODY, "embeds": embeds, "content": "ü"}
+
+
+async def test_files_arrive_with_their_names_and_bytes() -> None:
+    bodies: list[bytes] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
+        bodies.append(request.content)
+        return httpx.Response(200, json={"id": "7", "channel_id": "8"})
+
+    async with client_of(handler) as client:
+        outcome = await client.execute(WEBHOOK, shows(*PICTURES), files=PICTURES)
+
+    assert outcome.kind is OutcomeKind.DELIVERED
+    [body] = bodies
+    message = message_from_bytes(
+        b"Content-Type: multipart/form-data; boundary="
+        + body[2:].split(b"\r\n")[0]
+        + b"\r\n\r\n"
+        + body
+    )
+    parts = [one for one in message.walk() if not one.is_multipart()]
+    named = [(p.get_param("name", header="content-disposition"), p.get_filename()) for p in parts]
+    assert named == [("payload_json", None), ("files[0]", "a.png"), ("files[1]", "b.png")]
+    payload = parts[0].get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert json.loads(payload) == shows(*PICTURES)
+    assert all(one.content in body for one in PICTURES)
+
+
+async def test_an_edit_keeps_replaces_and_removes_files() -> None:
+    discord = StandInDiscord()
+    posted = discord.create_webhook()
+    webhook = validate_webhook_url(posted.url)
+    one, other = PICTURES
+
+    def names() -> list[str]:
+        [message] = posted.messages
+        # It would have those that no embed shows.
+        assert message["attachments"] == []
+        return [embed["image"]["url"].rpartition("/")[2] for embed in message["embeds"]]
+
+    async with (
+        httpx.AsyncClient(transport=discord.transport()) as http,
+        WebhookClient(http) as client,
+    ):
+        made = await client.execute(webhook, shows(one), files=[one])
+        id = made.message_id or ""
+        for shown, had, sent, expected in (
+            ([one], ["a.png"], "application/json", [one]),
+            ([other], ["a.png"], "multipart/form-data", [other]),
+            ([other], None, "multipart/form-data", [other]),
+            ([one, other], ["b.png"], "multipart/form-data", [one, other]),
+            ([], ["a.png", "b.png"], "application/json", []),
+            ([], [], "application/json", []),
+        ):
+            body = {**shows(*shown), "content": f"{had}"}
+            edited = await client.edit(webhook, id, body, files=shown, had=had)
+            assert edited.kind is OutcomeKind.DELIVERED
+            assert discord.journal[-1].headers["content-type"].startswith(sent)
+            assert names() == [one.name for one in expected]
+            await anyio.sleep(1)
+
+
+async def test_files_have_time_to_arrive_over_a_slow_connection() -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep(8 + 60)
+        return httpx.Response(204)
+
+    large = Picture("a.png", "image/png", bytes(8_000_000))
+    async with client_of(handler) as client:
+        outcome = await client.execute(WEBHOOK, shows(large), files=[large])
+
+    assert outcome.kind is OutcomeKind.DELIVERED

@@ -33,7 +33,7 @@ from lanrage_events_discord._delivery import (
     OutgoingEntry,
     Threads,
 )
-from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._embeds import Embed, EmbedField, Pictures
 from lanrage_events_discord._memory import Memory
 from lanrage_events_discord._quiet import Calendar, Mutes, Quiet
 from lanrage_events_discord._rendering import (
@@ -90,6 +90,7 @@ async def lanes_of(
             gone=GoneWebhooks(),
             expired=ExpiredCounts(),
             wording=Renderer([files("lanrage_events_templates")], invite_url=lambda: None).wording,
+            pictures=Pictures(),
             **options,
         )
         for name, webhook in config.webhooks.items():
