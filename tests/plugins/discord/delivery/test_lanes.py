@@ -67,7 +67,7 @@ def posted(discord: StandInDiscord) -> list[list[str]]:
 
 @asynccontextmanager
 async def lanes_of(
-    discord: StandInDiscord, outbox: Outbox, *names: str, **options: int
+    discord: StandInDiscord, outbox: Outbox, *names: str, **options: Any
 ) -> AsyncIterator[Lanes]:
     webhooks = {name: {"url": discord.create_webhook().url} for name in names}
     config = DiscordConfig.model_validate({"webhooks": webhooks})
