@@ -54,7 +54,7 @@ class Loop(CompiledLeaf):
         variables = [name.name for name in _names(loop.target)]
         if taken := next((name for name in variables if name in _TAKEN), None):
             message = f"'{taken}' means something already: give the variable another name"
-            raise TemplateSyntaxError(message, loop.lineno)
+            raise _error(message, loop.lineno)
 
         pairs = [
             nodes.Pair(nodes.Const(name), nodes.Name(name, "load"), lineno=loop.lineno)
@@ -93,13 +93,19 @@ def _parse(environment: Environment, text: str) -> tuple[nodes.Template, nodes.F
         tree = environment.parse("{% for " + text + " %}{% endfor %}")
     except TemplateSyntaxError as error:
         message = f"expected a loop such as {_EXAMPLE} ({error.message})"
-        raise TemplateSyntaxError(message, error.lineno) from None
+        raise _error(message, error.lineno) from None
 
     [loop, *others] = tree.body
     if others or not isinstance(loop, nodes.For) or loop.body or loop.recursive:
-        raise TemplateSyntaxError(f"expected a loop such as {_EXAMPLE}", 1)
+        raise _error(f"expected a loop such as {_EXAMPLE}", 1)
 
     return tree, loop
+
+
+def _error(message: str, line: int) -> TemplateSyntaxError:
+    error = TemplateSyntaxError(message, line)
+    error.translated = True  # its text is the message alone
+    return error
 
 
 def _names(target: nodes.Node) -> Iterator[nodes.Name]:
