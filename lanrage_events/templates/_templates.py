@@ -447,7 +447,7 @@ class Templates:
         limit = self._list_limits.get(path)
         once = [item for item in items if item.loop is None and item.leaves]
         if limit is not None and len(once) > limit:
-            message = f"has {len(once)} items, of which only {limit} can be shown"
+            message = f"has {len(once)} items, of which at most {limit} can be shown"
             line = next(once[limit].all_leaves()).line
             self._problems.add(TemplateError(file, message, leaf=path, line=line, is_warning=True))
 

@@ -207,7 +207,7 @@ def test_more_items_than_are_shown_are_a_problem(tool: Tool) -> None:
     )
     templates.check([Roster])
     assert tool.messages() == [
-        "0/toy/roster.yaml:5: rows: has 4 items, of which only 3 can be shown"
+        "0/toy/roster.yaml:5: rows: has 4 items, of which at most 3 can be shown"
     ]
     assert tool.problems[0].is_warning
     tool.problems.clear()

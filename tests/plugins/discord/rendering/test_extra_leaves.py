@@ -230,11 +230,11 @@ def test_fields_by_a_loop(tool: Tool) -> None:
         ("content: [a]", "1:10: content: expected a text, found a list"),
         (
             "buttons:\n" + "- {label: a, url: 'https://a.org'}\n" * 26,
-            "27: buttons: has 26 items, of which only 25 can be shown",
+            "27: buttons: has 26 items, of which at most 25 can be shown",
         ),
         (
             "fields:\n" + "- {name: a, value: b}\n" * 30,
-            "27: fields: has 30 items, of which only 25 can be shown",
+            "27: fields: has 30 items, of which at most 25 can be shown",
         ),
         ("fields: [{for: x in playrs, name: a}]", "1: fields[].for: 'playrs' is undefined"),
     ],
