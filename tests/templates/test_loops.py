@@ -137,8 +137,10 @@ def test_loop_makes_no_more_than_a_hundred_items(tool: Tool) -> None:
         ),
         (
             "''",
-            "expected a loop such as 'player in players' (Expected an expression, got 'end of statement"
-            " block')",
+            (
+                "expected a loop such as 'player in players' (Expected an expression, got 'end of statement"
+                " block')"
+            ),
         ),
         (
             "a in players %}{% endfor %}{% for b in players",

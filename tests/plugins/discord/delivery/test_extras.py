@@ -9,10 +9,13 @@ from typing import Any
 
 import anyio
 import httpx
+import pytest
 
 from lanrage_events import EventBus, Notification, PeerJoined
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
+
+pytestmark = pytest.mark.slow
 
 JOINED = """\
 content: "**{{ peer_name }}** is here"

@@ -237,6 +237,7 @@ def bad_names(body: Any) -> list[str]:
     return ["username"] if "username" in body else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("find", "lost"), [(bad_buttons, "Bad: https://bad.example"), (bad_names, "username 'text'")]
 )

@@ -120,6 +120,7 @@ def test_content_and_buttons_divide_nothing() -> None:
     assert message.entries == 4
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.booleans()), max_size=12),
     st.integers(min_value=1, max_value=4),
