@@ -57,7 +57,7 @@ from ._health import (
     delivery_health,
 )
 from ._memory import Memory, wall_time
-from ._preview import CardSample, preview_event
+from ._preview import CardSample, preview_event, shown_event
 from ._quiet import Mutes, Quiet, Then, make_calendar
 from ._rendering import Renderer
 from ._routing import (
@@ -586,7 +586,7 @@ class DiscordPlugin:
         """Return the message that would report an event, by the templates as they are now."""
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
         names = ThreadNames(self.config, bus, lambda _: None)
-        thread = None if isinstance(event, CardSample) else thread_of(event, self.config, names)
+        thread = thread_of(shown_event(event), self.config, names)
         preview = preview_event(event, bus, self.config.invite_url or saved.invite_url, thread)
         routes = self.config.routes
         is_card = isinstance(event, CardSample) or any(

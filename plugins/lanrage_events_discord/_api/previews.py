@@ -75,8 +75,9 @@ class Previews:
         event = shown_event(_decode(runtime, request.body, max_problems=_MAX_PROBLEMS))
         renderer, faults = _make_renderer(runtime)
         [message] = compose([renderer.render(event)], wording=renderer.wording)
-        thread = runtime.thread_of(event)
-        message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
+        if (thread := runtime.thread_of(event)) is not None:
+            message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
+
         message = await _with_pictures(message, renderer, faults)
         return models.Preview(
             **_lay_out(message),

@@ -60,8 +60,8 @@ class Runtime:
     cards: Cards
     alerts: Alerts | None = None
     """None if no webhook gets alerts"""
-    thread_of: Callable[[Event], NamedThread] = lambda _: NamedThread()
-    """returns the thread in which the first webhook posts an event"""
+    thread_of: Callable[[Event], NamedThread | None] = lambda _: NamedThread()
+    """returns the thread in which the first webhook posts an event; None for that of its template"""
 
 
 class RunningPlugin:

@@ -27,13 +27,13 @@ def preview_event(
     """Return the message that reports an event, by the templates as they are now.
 
     :param invite_url: the invite that templates show
-    :param thread: the thread that it would create, if there is none yet
+    :param thread: the thread that it would create, if there is none yet; None for that of its template
     """
     errors: list[TemplateError] = []
     renderer = Renderer(bus.template_folders(), invite_url=lambda: invite_url, report=errors.append)
     renderer.check(bus.events.types())
     [message] = compose([renderer.render(shown_event(event))], wording=renderer.wording)
-    if thread is not None and thread.name:
+    if thread is not None:
         message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
 
     message, missing = renderer.pictures.attach_now(message)

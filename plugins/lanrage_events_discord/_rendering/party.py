@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from lanrage_events import Event, Party
+from lanrage_events import Event, Member, Party
 from lanrage_events.templates import LeafWarning, TemplateLeaf, utf16_units
 
 from .. import limits
@@ -50,6 +51,27 @@ CARD_ONLY_LEAVES: Mapping[str, TemplateLeaf] = {
     "applied_tags": TemplateLeaf(write=plain, parse=_parse_tags),
 }
 """the leaves of the post of a card"""
+
+_TIME = datetime(2026, 3, 6, 20, 15, tzinfo=UTC)
+SAMPLE_PARTY = Party(
+    key="id:lan-42",
+    id="lan-42",
+    name="Friday LAN",
+    host="Ann",
+    since=_TIME,
+    members=(Member(name="Ann", since=_TIME),),
+    peak=1,
+    game="Quake III Arena",
+    game_since=_TIME,
+    players=("Ann",),
+    games=(("Quake III Arena", 60.0, 1),),
+    visitors=1,
+    loyal=(("Ann", 60.0),),
+    last_change=_TIME,
+    is_empty=False,
+    is_idle=False,
+)
+"""a party that has everything, with which the templates are checked"""
 
 CARD_LEAVES: Mapping[str, TemplateLeaf] = {**_SHOWN, **CARD_ONLY_LEAVES}
 """the leaves of ``party_card.yaml``"""

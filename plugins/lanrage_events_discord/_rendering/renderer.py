@@ -46,6 +46,7 @@ from .party import (
     CARD_ONLY_LEAVES,
     PLAIN_CARD_LEAVES,
     RECAP_LEAVES,
+    SAMPLE_PARTY,
     PartyCard,
     PartyRecap,
     PlainCard,
@@ -152,6 +153,9 @@ class Renderer:
     def _check_wording(self, types: Collection[type[Event]]) -> None:
         self._classes = {cls.type: cls for cls in types}
         self.wording.check(self._classes)
+        for cls in (PartyCard, PartyRecap, PlainCard):
+            self._templates.render(cls(party=SAMPLE_PARTY), self._context())
+
         self.problems = tuple(self._templates.problems)
 
     def renders_like(self, other: Self, cls: type[Event]) -> bool:

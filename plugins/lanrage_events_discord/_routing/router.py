@@ -14,7 +14,13 @@ from lanrage_events.events import seconds_later
 
 from .._config import DiscordConfig, MentionConfig, RouteConfig
 from .._memory import wall_time
-from .._rendering import DEFAULT_PRESENTATION, NamedThread, Presentation
+from .._rendering import (
+    DEFAULT_PRESENTATION,
+    NamedThread,
+    PartyCard,
+    PartyRecap,
+    Presentation,
+)
 from .thread_names import ThreadNames
 
 NOT_TAKEN: Mapping[str, Presentation] = MappingProxyType({})
@@ -144,8 +150,14 @@ class Router:
         return None if lifetime is None else seconds_later(event.time, lifetime)
 
 
-def thread_of(event: Event, config: DiscordConfig, threads: ThreadNames) -> NamedThread:
-    """Return the thread in which the first webhook posts an event, without a name if there is none."""
+def thread_of(event: Event, config: DiscordConfig, threads: ThreadNames) -> NamedThread | None:
+    """Return the thread in which the first webhook posts an event, without a name if there is none.
+
+    It is None for a card that is a post of its own, which its template names.
+    """
+    if isinstance(event, (PartyCard, PartyRecap)):
+        return None if any(card.thread for card in config.cards) else NamedThread()
+
     webhooks = config.all_webhooks()
     for name, shown in Router(config.routes, webhooks, threads=threads).route(event).items():
         if shown.thread_name:

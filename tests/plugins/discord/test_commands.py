@@ -376,3 +376,66 @@ def test_an_event_that_nothing_is_sent_for_is_a_failure(seats: Path, show: Show)
     shown = show("notification", config=seats)
 
     assert (shown.code, shown.out, shown.err) == (1, "", "nothing would be sent by: seats\n")
+
+
+def test_a_card_is_shown_of_a_made_up_party(show: Show) -> None:
+    shown = show("party_card", invite_url="https://discord.gg/abc123")
+
+    assert (shown.code, shown.err) == (0, "")
+    for text in ("🟢 Friday LAN", "🎮 Quake III Arena · started 43 minutes ago", "👥 4 here"):
+        assert f"▌ {text}\n" in shown.out
+    assert "[Join voice chat] https://discord.gg/abc123" in shown.out
+
+
+def test_a_card_can_have_other_values(show: Show) -> None:
+    values = ("count=500", "game_name=", "members=Zoe,<@1>", "party_name=The *LAN*")
+    shown = show("party_card", *values, json=True)
+    [embed] = json.loads(shown.out)["embeds"]
+    [field] = embed["fields"]
+
+    assert shown.code == 0
+    assert embed["title"] == r"🟢 The \*LAN\*"
+    assert "Quake" not in embed["description"]
+    assert field["name"] == "👥 500 here"
+    assert field["value"].startswith("Zoe\u00a0· \\<\\@1>\u00a0· Ann")
+    assert " more" in field["value"]
+    assert "🛋️ Nobody is here right now" in show("party_card", "count=0").out
+
+
+def test_a_recap_is_shown_in_another_language(show: Show) -> None:
+    shown = show("party_recap", "duration=3600", templates=(Path("builtin:de"),))
+
+    assert shown.code == 0
+    assert "▌ 🌙 Party vorbei: Friday LAN\n" in shown.out
+    assert "1 h 0 min" in shown.out
+
+
+def test_a_wrong_value_of_a_card_is_misuse(show: Show) -> None:
+    assert "party_card: count: input should be a valid integer" in show("party_card", "count=x").err
+    assert show("party_card", "count=x").code == 2
+    assert "did you mean 'members'" in show("party_card", "member=Ann").err
+
+
+def test_a_card_is_shown_by_the_plugin_of_the_configuration(show: Show) -> None:
+    Path("lanrage.yaml").write_text(
+        "templates: [./mine]\nplugins:\n  parties:\n  log: {path: events.jsonl}\n"
+        "  discord: {routes: [{events: [peer_left]}], cards: true}\n",
+        "utf-8",
+    )
+    Path("mine/discord/party_card.yaml").write_text("footer: '{{ party.since.now() }}'", "utf-8")
+    shown = show("party_card")
+
+    assert shown.out.count("Friday LAN") == 1
+    assert "'now()' changes the text without an event" in shown.err
+    assert "warning: " in shown.err
+    assert "Friday LAN" not in show("party_card", json=True).out.split('"embeds"')[0]
+
+
+def test_a_card_in_a_forum_is_shown_with_its_title(show: Show) -> None:
+    Path("lanrage.yaml").write_text(
+        "plugins:\n  parties:\n  discord: {cards: [{thread: true}]}\n", "utf-8"
+    )
+
+    assert show("party_card").out.startswith("LANrage  APP  in Friday LAN\n")
+    assert json.loads(show("party_card", json=True).out)["thread_name"] == "Friday LAN"
+    assert "thread_name" not in json.loads(show("party_recap", json=True).out)

@@ -272,7 +272,7 @@ def test_a_plain_card_takes_nothing_from_the_users_other_templates(tmp_path: Pat
     ("text", "cause"),
     [
         ('footer: "as of {{ time.now() }}"', "'now()'"),
-        ('footer: "for {{ (party.since.utcnow() - party.since) | duration }}"', "'utcnow()'"),
+        ('footer: "in {{ party.since.utcnow().year }}"', "'utcnow()'"),
         ('title: "{{ party.since.today() }}"', "'today()'"),
         ('description: "{{ [1, 2] | random }}"', "'random'"),
         ('fields: [{name: a, value: "{{ time.now() }}"}]', "'now()'"),
@@ -291,6 +291,29 @@ def test_a_card_that_would_change_without_an_event_is_a_warning(
     assert problem.startswith(f"{path}:2: ")
     assert f"{cause} changes the text without an event" in problem
     assert [one.is_warning for one in made.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("party_card", 'title: "{{ party.nam }}"', "'nam' is undefined, did you mean 'name'?"),
+        (
+            "party_recap",
+            'title: "{{ partys.name }}"',
+            "'partys' is undefined, did you mean 'party'",
+        ),
+        ("plain_card", "footer: LAN", "footer: unknown key (there are description, title)"),
+    ],
+)
+def test_a_wrong_name_in_the_template_of_a_card_is_found_before_there_is_one(
+    tmp_path: Path, file: str, text: str, problem: str
+) -> None:
+    (tmp_path / "discord").mkdir()
+    (tmp_path / "discord" / f"{file}.yaml").write_text(text)
+
+    [found] = renderer(folder=tmp_path)[1]
+    assert f"{file}.yaml:1" in found
+    assert problem in found
 
 
 def test_the_clock_in_another_template_is_no_problem_of_cards(tmp_path: Path) -> None:
