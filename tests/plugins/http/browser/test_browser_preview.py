@@ -54,6 +54,18 @@ def test_an_edited_value_shows_in_the_embed(site: Any, visit: Any) -> None:
     assert len(site.discord.journal) == 0
 
 
+def test_a_card_is_shown_and_is_in_no_digest(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.open(site.url, "discord/preview")
+    choose(page, "party_card")
+    expect(embed(page).locator(".d-title")).to_have_text("🟢 Friday LAN")
+    expect(embed(page)).to_contain_text("4 here")
+    page.get_by_role("textbox", name="party name").fill("Sunday *LAN*")
+    expect(embed(page).locator(".d-title")).to_have_text("🟢 Sunday *LAN*")
+    page.get_by_role("button", name="A digest of several").click()
+    expect(page.get_by_label("Event type")).not_to_have_value("party_card")
+    expect(embed(page)).to_contain_text("3 events")
+
+
 def test_each_kind_of_field_has_its_input(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "game_ended")
