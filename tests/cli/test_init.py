@@ -63,7 +63,7 @@ def test_all_its_examples_together_pass_the_check(
     assert {*data} == {"templates", "state_folder", "plugins"}
     assert {*data["plugins"]} == {"http", "parties", "discord", "log", "logfile"}
     assert {*data["plugins"]["discord"]} == {
-        "webhook_url", "invite_url", "webhooks", "routes", "quiet", "alerts", "max_age",
+        "webhook_url", "invite_url", "webhooks", "routes", "cards", "quiet", "alerts", "max_age",
     }  # fmt: skip
     code, output = command("check")
     assert (code, output) == (
