@@ -285,12 +285,11 @@ class DiscordPlugin:
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._close_earlier_run()
+        self._thread_names = names = ThreadNames(self.config, bus, logger.warning)
         wrong = [*unknown_types(self.config, bus.events), *uncounted(self.config, bus)]
-        if wrong := wrong or [one for one in thread_problems(self.config, bus) if not one.warning]:
+        if wrong := [*wrong, *names.errors]:
             raise ConfigError([str(problem) for problem in wrong])
 
-        self._thread_names = None
-        self._name_threads(bus)
         settings = self._make_settings(bus)
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks, *settings.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
@@ -371,7 +370,7 @@ class DiscordPlugin:
             redactor=bus.redactor,
             limits=limits,
             threads=self._make_threads(bus),
-            own_thread=lambda *webhook: self._name_threads(bus).own(*webhook),
+            own_thread=None if self._thread_names is None else self._thread_names.own,
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
             quiet=self._make_quiet(bus),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
@@ -424,9 +423,7 @@ class DiscordPlugin:
             renderer,
             cards,
             self._alerts,
-            lambda event: thread_of(
-                event, self.config, ThreadNames(self.config, bus, lambda _: None)
-            ),
+            lambda event: thread_of(event, self.config, bus),
         )
 
     async def _make_renderer(self, bus: Bus) -> Renderer:
@@ -475,12 +472,6 @@ class DiscordPlugin:
     def _make_router(self, webhooks: Iterable[str]) -> Router:
         names, clock = self._thread_names, self._wall_clock
         return Router(self._routes, webhooks, self.config.max_age, wall_clock=clock, threads=names)
-
-    def _name_threads(self, bus: Bus) -> ThreadNames:
-        if self._thread_names is None:
-            self._thread_names = ThreadNames(self.config, bus, logger.warning)
-
-        return self._thread_names
 
     def _make_threads(self, bus: Bus) -> Threads:
         created = self._memory(bus, "thread_times", "when threads were created")
@@ -550,7 +541,9 @@ class DiscordPlugin:
         mutes = await (self._mutes or self._open_mutes(bus)).forget(person)
         threads = self._make_threads(bus) if runtime is None else runtime.lanes.threads
         names = threads.forget_person(person)
-        self._name_threads(bus).forget(person)
+        if self._thread_names is not None:
+            self._thread_names.forget(person)
+
         return {
             "texts of mutes": mutes,
             "reports of reconnects": reports,
@@ -585,8 +578,7 @@ class DiscordPlugin:
     def preview(self, event: Event, bus: Bus) -> Preview:
         """Return the message that would report an event, by the templates as they are now."""
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
-        names = ThreadNames(self.config, bus, lambda _: None)
-        thread = thread_of(shown_event(event), self.config, names)
+        thread = thread_of(shown_event(event), self.config, bus)
         preview = preview_event(event, bus, self.config.invite_url or saved.invite_url, thread)
         routes = self.config.routes
         is_card = isinstance(event, CardSample) or any(
@@ -632,9 +624,9 @@ class DiscordPlugin:
         if self._renderer is None:
             return []
 
-        self._thread_names = None
-        self._name_threads(bus)
-        self._router = self._make_router(self._router.webhooks)
+        if self._thread_names is not None:
+            self._thread_names.reload()
+
         errors = self._renderer.reload(bus.template_folders(), bus.events.types())
         return [error.as_problem() for error in errors]
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from lanrage_events import Event, PeerLeft
+from lanrage_events.abc import Bus
 from lanrage_events.config import EventTypes
 from lanrage_events.events import seconds_later
 
@@ -150,7 +151,7 @@ class Router:
         return None if lifetime is None else seconds_later(event.time, lifetime)
 
 
-def thread_of(event: Event, config: DiscordConfig, threads: ThreadNames) -> NamedThread | None:
+def thread_of(event: Event, config: DiscordConfig, bus: Bus) -> NamedThread | None:
     """Return the thread in which the first webhook posts an event, without a name if there is none.
 
     It is None for a card that is a post of its own, which its template names.
@@ -158,6 +159,7 @@ def thread_of(event: Event, config: DiscordConfig, threads: ThreadNames) -> Name
     if isinstance(event, (PartyCard, PartyRecap)):
         return None if any(card.thread for card in config.cards) else NamedThread()
 
+    threads = ThreadNames(config, bus, lambda _: None)
     webhooks = config.all_webhooks()
     for name, shown in Router(config.routes, webhooks, threads=threads).route(event).items():
         if shown.thread_name:

@@ -41,29 +41,23 @@ class ThreadNames:
     :param config: the configuration, whose routes number those that :meth:`find` is given
     :param bus: knows the event types, the words in values and, by the plugin ``parties``, the parties
         of an earlier run
-    :param report: called once with each problem: an error if a text is no template, and a warning if
-        it cannot be rendered for an event
+    :param warn: called once with each problem of a template when it is rendered
     """
 
     def __init__(
-        self, config: DiscordConfig, bus: Bus, report: Callable[[ConfigProblem], object]
+        self, config: DiscordConfig, bus: Bus, warn: Callable[[ConfigProblem], object]
     ) -> None:
         self._config = config
         self._bus = bus
+        self._warn = warn
         self._parties = Parties(MAX_PARTIES)
-        blanks = {item.name: "" for cls in bus.events.types() for item in fields(cls)}
-        folders = tuple(bus.template_folders())
-        make = partial(_Templates, folders=folders, blanks=blanks, report=report)
-        self._of_webhook = {
-            name: make(one, ("webhooks", name))
-            for name, one in config.webhooks.items()
-            if one.thread_name or one.applied_tags
-        }
-        self._of_route = {
-            number: make(one, ("routes", number))
-            for number, one in enumerate(config.routes)
-            if one.thread_name or one.applied_tags
-        }
+        self._party_name = ""
+        """of the party of the last event, if that does not name it and it is known"""
+        self.errors: list[ConfigProblem] = []
+        """why some texts are no templates"""
+        self._of_webhook: Mapping[str, _Templates] = {}
+        self._of_route: Mapping[int, _Templates] = {}
+        self.reload()
         self.is_empty = not self._of_route and not any(
             is_template(text)
             for one in config.webhooks.values()
@@ -71,20 +65,46 @@ class ThreadNames:
         )
         """whether every event goes to the webhook's own thread"""
 
+    def reload(self) -> None:
+        """Compile the templates again, since the words in values have changed."""
+        self.errors.clear()
+        blanks = {item.name: "" for cls in self._bus.events.types() for item in fields(cls)}
+        folders = tuple(self._bus.template_folders())
+        make = partial(_Templates, folders=folders, blanks=blanks, report=self._report)
+        webhooks, routes = self._config.webhooks.items(), enumerate(self._config.routes)
+        self._of_webhook = {
+            key: make(one, ("webhooks", key))
+            for key, one in webhooks
+            if one.thread_name or one.applied_tags
+        }
+        self._of_route = {
+            key: make(one, ("routes", key))
+            for key, one in routes
+            if one.thread_name or one.applied_tags
+        }
+
+    def _report(self, problem: ConfigProblem) -> None:
+        if problem.warning:
+            self._warn(problem)
+        else:
+            self.errors.append(problem)
+
     def follow(self, event: Event) -> None:
         """Learn which party an event is about; called with each event, before :meth:`find`."""
+        self._party_name = ""
+        if isinstance(event, PartyEvent) and not hasattr(event, "party_name"):
+            # Before it is followed: a game that has ended is not that of its party any more.
+            self._party_name = self._find_party_name(event)
+
         self._parties.follow(event)
 
-    def _party_name(self, event: Event) -> str:
-        """Return the name of the party of an event that does not name it, empty if it is not known."""
-        if not isinstance(event, PartyEvent) or hasattr(event, "party_name"):
-            return ""
-
+    def _find_party_name(self, event: PartyEvent) -> str:
         others = (getattr(plugin, "parties", None) for plugin in self._bus.plugins.values())
         for parties in (self._parties, *others):
-            if isinstance(parties, Parties) and (key := parties.find(event)) is not None:
-                party = parties.get(key)
-                return "" if party is None else party.name or ""
+            key = parties.find(event) if isinstance(parties, Parties) else None
+            party = parties.get(key) if isinstance(parties, Parties) and key is not None else None
+            if party is not None and party.name:
+                return party.name
 
         return ""
 
@@ -93,10 +113,12 @@ class ThreadNames:
         self._parties.forget(person.is_called, person.is_in)
 
     def find(self, webhook: str, route: int, event: Event) -> NamedThread:
-        """Return the thread of an event that a route sends to a webhook, without a name for its own."""
-        wanted = [self._of_route.get(route), self._of_webhook.get(webhook)]
-        party_name = self._party_name(event)
-        found = [_NOTHING if one is None else one.render(event, party_name) for one in wanted]
+        """Return the thread of an event that a route sends to a webhook, without a name for its own.
+
+        :param event: the one that :meth:`follow` was called with last
+        """
+        wanted = filter(None, (self._of_route.get(route), self._of_webhook.get(webhook)))
+        found = [one.render(event, self._party_name) for one in wanted]
         name = next(filter(None, (one.name for one in found)), "")
         own = self._config.webhooks.get(webhook)
         if not name or (own is not None and name == own.thread_name):
@@ -198,6 +220,7 @@ def thread_problems(config: DiscordConfig, bus: Bus) -> list[ConfigProblem]:
     problems: list[ConfigProblem] = []
     names = ThreadNames(config, bus, problems.append)
     names.check(bus.events)
+    problems += names.errors
     for name, webhook in config.webhooks.items():
         if webhook.applied_tags and not names.own(name, webhook).name:
             message = (

@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from lanrage_events import (
     Event,
     EventBus,
+    GameEnded,
     GameStarted,
     Notification,
+    Parties,
     PeerJoined,
     PeerLeft,
     PluginStartError,
@@ -32,7 +34,9 @@ from lanrage_events.testing import virtual_time
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._delivery import Threads
 from lanrage_events_discord._delivery.threads import MAX_NEW, MAX_REMEMBERED
+from lanrage_events_discord._embeds import Embed
 from lanrage_events_discord._memory import Memory
+from lanrage_events_discord._rendering import Digest, Entry, Presentation
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
 
 BY_PARTY = "{{ party_name }}"
@@ -98,6 +102,7 @@ async def test_each_party_has_a_post_and_what_has_none_goes_to_the_fallback() ->
             Notification(title="Server", message="is up"),
             GameStarted(game_name="Factorio", players=("Ann",)),
             GameStarted(game_name="Quake", players=(), party_id="s"),
+            GameEnded(game_name="Factorio", duration=60),
         ):
             await bus.publish(event)
             await anyio.sleep(5)
@@ -105,8 +110,25 @@ async def test_each_party_has_a_post_and_what_has_none_goes_to_the_fallback() ->
     texts = shown(forum)
     assert list(texts) == ["Friday", "Saturday", "LANrage"]
     assert ["Ann" in texts["Friday"][0], "Factorio" in texts["Friday"][1]] == [True, True]
+    assert "Factorio" in texts["Friday"][2]
     assert ["Bob" in texts["Saturday"][0], "Quake" in texts["Saturday"][1]] == [True, True]
     assert "Server" in texts["LANrage"][0]
+
+
+async def test_parties_of_an_earlier_run_are_those_of_the_plugin_parties() -> None:
+    class Known:
+        parties = Parties()
+
+    for name in ("Friday", "Saturday"):
+        Known.parties.follow(PeerJoined(peer_name=name[:3], party_name=name))
+
+    discord = StandInDiscord()
+    forum, webhooks = forum_of(discord)
+    async with running(discord, webhooks=webhooks) as (bus, _):
+        bus.register(Known(), "parties")
+        await bus.publish(GameStarted(game_name="Factorio", players=("Fri",)))
+
+    assert [*forum.threads.values()] == ["Friday"]
 
 
 async def test_the_template_may_name_the_fallback() -> None:
@@ -157,7 +179,9 @@ async def test_route_decides_before_the_webhook_and_tags_come_by_template() -> N
 async def test_messages_about_no_event_go_to_the_webhooks_own_thread() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
-    async with running(discord, webhooks=webhooks, max_age={"peer_joined": 0.5}) as (bus, _):
+    batch = {"window": 1, "immediate": False, "settle": {"leave": 0}}
+    age = {"peer_joined": 0.5}
+    async with running(discord, webhooks=webhooks, max_age=age, batch=batch) as (bus, _):
         late = joined("Ann", "Friday")
         await anyio.sleep(1)
         await bus.publish(late)
@@ -272,6 +296,8 @@ async def test_no_more_than_ten_posts_an_hour_then_the_newest_takes_their_place(
         [metric] = [one for one in plugin.metrics() if one.name == "lane_elsewhere"]
         assert [sample.value for sample in metric.samples] == [30]
         assert "10 forum posts were created within an hour" in bus.health()["discord"].detail
+        await bus.publish(joined("next", "party 40"))
+        await anyio.sleep(5)
         assert caplog.text.count("10 forum posts were created") == 1
         await anyio.sleep(3600)
         assert "forum posts" not in bus.health()["discord"].detail
@@ -577,16 +603,46 @@ def test_order_is_kept_in_each_thread(
 
 async def test_forgotten_person_is_in_no_name_of_a_thread(tmp_path: Path) -> None:
     discord = StandInDiscord()
-    forum, webhooks = forum_of(discord, "{{ peer_name }}")
+    forum, webhooks = forum_of(discord)
     async with running(discord, tmp_path, webhooks=webhooks) as (bus, _):
         for name in ("Ann", "Bob"):
-            await bus.publish(joined(name))
+            await bus.publish(joined(name, f"{name} plays"))
             await anyio.sleep(5)
 
         report = await forget(bus, "ann")
         assert {"names of threads": 1} in [found.removed for found in report.found]
+        known = json.loads((tmp_path / "discord.threads.json").read_text())
+        assert [*known] == [f"{forum.id}/Bob plays"]
+        # Nor is it known in which party she is.
+        await bus.publish(GameStarted(game_name="Quake", players=("Ann",)))
 
-    assert [*json.loads((tmp_path / "discord.threads.json").read_text())] == [f"{forum.id}/Bob"]
+    assert [*forum.threads.values()] == ["Ann plays", "Bob plays", "LANrage"]
+
+
+async def test_post_that_the_command_test_creates_is_used(tmp_path: Path) -> None:
+    discord = StandInDiscord()
+    forum, webhooks = forum_of(discord)
+    async with running(discord, tmp_path, webhooks=webhooks) as (bus, plugin):
+        await bus.publish(joined("Ann", "Friday"))
+        await anyio.sleep(5)
+        other = Threads(
+            Memory(tmp_path / "discord.threads.json", "ids"),
+            Memory(tmp_path / "discord.thread_times.json", "times"),
+        )
+        assert other.begin(forum.id) == 0.0
+        other.remember(forum.id, "Saturday", forum.create_thread("Saturday"))
+        await bus.publish(joined("Bob", "Saturday"))
+        await anyio.sleep(5)
+        assert plugin.pending == 0
+
+    assert [*forum.threads.values()] == ["Friday", "Saturday"]
+
+
+def test_thread_and_tags_wait_in_the_outbox() -> None:
+    shown = Presentation(thread_name="Friday", applied_tags=("1", "2"))
+    time = datetime(2026, 7, 1, tzinfo=UTC)
+    entry = Entry("i", "t", time, Embed(title="x"), Digest("g", "h", "i"), shown)
+    assert Entry.from_json(entry.to_json()) == entry
 
 
 @pytest.mark.parametrize(
