@@ -90,7 +90,7 @@ async def _describe(folder: Path) -> Described:
     http = HTTPPlugin(HTTPConfig(port=0, token=SecretStr(_TOKEN)))
     async with httpx.AsyncClient(transport=discord.transport()) as to_discord:
         bus = EventBus()
-        config = DiscordConfig.model_validate({"webhook_url": webhook.url})
+        config = DiscordConfig.model_validate({"webhook_url": webhook.url, "cards": True})
         bus.register(DiscordPlugin(config, http=to_discord), "discord")
         # Looking now and then needs no thread, which would hold up the end.
         logfile = LogfileConfig(path=log, preset="minecraft", poll=60.0)

@@ -13,7 +13,7 @@ CHAPTERS = {
     "Tutorials": "tutorial plugin-tutorial",
     "How to": (
         "how-to troubleshooting install systemd container monitoring backup upgrade move discord "
-        "templates rules parties daemon http logfile log webhook presence embedding client outbox testing "
+        "templates rules parties cards daemon http logfile log webhook presence embedding client outbox testing "
         "testing-discord"
     ),
     "Reference": (

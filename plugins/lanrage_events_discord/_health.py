@@ -17,13 +17,14 @@ LONG_WAIT_SECONDS = 60.0
 
 
 def delivery_health(
-    outbox: Outbox | None, lanes: Collection[Lane], *, lacks_default: bool
+    outbox: Outbox | None, lanes: Collection[Lane], *, lacks_default: bool, cards: str
 ) -> Health:
     """Report delivery health.
 
     :param outbox: None before the first start
     :param lanes: of all webhooks
     :param lacks_default: whether a route names the default webhook although there is none
+    :param cards: what is wrong with cards, empty if nothing is
     """
     if dead := _reasons(lanes, LaneState.DEAD):
         return Health("failed", dead)
@@ -50,7 +51,7 @@ def delivery_health(
     if statistics.dead:
         return Health("degraded", f"Discord rejected {counted(statistics.dead, 'event')}")
 
-    return Health(detail=waits)
+    return Health("degraded", cards) if cards else Health(detail=waits)
 
 
 def _reasons(lanes: Collection[Lane], state: LaneState) -> str:

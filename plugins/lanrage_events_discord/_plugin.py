@@ -31,7 +31,14 @@ from lanrage_events.outbox import Outbox
 
 from ._alerts import Alerts, alert_metrics, render_report, unknown_sources
 from ._api import DiscordAPI, MessageTest, Runtime
-from ._cards import Cards, forget_person, opened_store
+from ._cards import (
+    Cards,
+    card_metrics,
+    cards_problem,
+    forget_person,
+    opened_store,
+    stopped_cards,
+)
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
 from ._delivery import (
@@ -135,6 +142,10 @@ class DiscordPlugin:
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
         self._unrouted = UnroutedEvents(by_routes=bool(config.routes))
+
+    @property
+    def _cards(self) -> Cards | None:
+        return None if self._runtime is None else self._runtime.cards
 
     @property
     def pending(self) -> int:
@@ -333,7 +344,8 @@ class DiscordPlugin:
 
         name, render = runtime.bus.plugins.name(self), partial(render_report, renderer)
         lanes, outbox = runtime.lanes, runtime.outbox
-        return runtime.alerts.watching(runtime.bus, name, lanes, outbox, render)
+        stopped = partial(stopped_cards, runtime.cards)
+        return runtime.alerts.watching(runtime.bus, name, lanes, outbox, render, stopped)
 
     @staticmethod
     def _finish(bus: Bus, outbox: Outbox, lanes: Lanes, cards: Cards) -> None:
@@ -564,6 +576,7 @@ class DiscordPlugin:
         )
         return [
             *lane_metrics(self._lanes),
+            *card_metrics(self._cards),
             self._unrouted.metric(),
             *waiting,
             *alert_metrics(self._alerts),
@@ -655,7 +668,12 @@ class DiscordPlugin:
         lacks_default = self._lacks_default_webhook(
             name for name, lane in self._lanes.items() if lane.state is not LaneState.UNCONFIGURED
         )
-        health = delivery_health(self._outbox, self._lanes.values(), lacks_default=lacks_default)
+        health = delivery_health(
+            self._outbox,
+            self._lanes.values(),
+            lacks_default=lacks_default,
+            cards=cards_problem(self._cards),
+        )
         reported = "" if self._alerts is None or health.status != "ok" else self._alerts.summary
         lanes = self._lanes
         notes = [lanes.quiet_reason, lanes.threads_reason] if isinstance(lanes, Lanes) else []

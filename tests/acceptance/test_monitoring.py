@@ -129,7 +129,7 @@ def write_files(discord: StandInDiscord, webhook_url: str) -> None:
     plugins = {
         "http": {"port": 0},
         "parties": {},
-        "discord": {"webhook_url": webhook_url, "allow_hosts": [discord.host]},
+        "discord": {"webhook_url": webhook_url, "allow_hosts": [discord.host], "cards": True},
         "minecraft": {"use": "logfile", "path": "latest.log", "preset": "minecraft"},
     }
     config = {"state_folder": "./state", "plugins": plugins}

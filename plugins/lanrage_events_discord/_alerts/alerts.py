@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -60,7 +60,13 @@ class Alerts:
 
     @asynccontextmanager
     async def watching(
-        self, bus: Bus, own_name: str, lanes: Lanes, outbox: Outbox, render: Render
+        self,
+        bus: Bus,
+        own_name: str,
+        lanes: Lanes,
+        outbox: Outbox,
+        render: Render,
+        stopped_cards: Callable[[], Mapping[str, Sequence[str]]],
     ) -> AsyncIterator[None]:
         """Look for problems every few seconds and report them.
 
@@ -69,6 +75,7 @@ class Alerts:
         :param lanes: are watched, and one of them gets the reports
         :param outbox: of the lanes
         :param render: makes an entry of a report
+        :param stopped_cards: returns why cards have stopped, by webhook
         """
         is_first = self._counters is None
         self._counters = self._counters or Counters()
@@ -78,6 +85,7 @@ class Alerts:
             own_name,
             lanes,
             outbox,
+            stopped_cards=stopped_cards,
             of_bus=self._counters,
             silences=self._silences,
             silences_at=self._began,

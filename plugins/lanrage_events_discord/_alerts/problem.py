@@ -23,6 +23,8 @@ class ProblemKind(StrEnum):
     """nothing comes from a source"""
     LATE = "late"
     """events for a webhook wait for too long"""
+    CARD = "card"
+    """cards of a webhook have stopped"""
 
     @property
     def happens(self) -> bool:
@@ -37,7 +39,7 @@ class ProblemKind(StrEnum):
     @property
     def is_about_webhook(self) -> bool:
         """Whether its subject is the name of a webhook."""
-        return self in (ProblemKind.WEBHOOK, ProblemKind.REJECTED, ProblemKind.LATE)
+        return self not in (ProblemKind.DROPPED, ProblemKind.PLUGIN, ProblemKind.SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +71,6 @@ class Problem:
             ProblemKind.PLUGIN: f"plugin '{self.subject}' failed",
             ProblemKind.SILENT: f"nothing has come from '{self.subject}' for {minutes:,} min",
             ProblemKind.LATE: f"events for webhook '{self.subject}' wait for {minutes:,} min",
+            ProblemKind.CARD: f"a card of webhook '{self.subject}' has stopped",
         }[self.kind]
         return f"{what}: {self.detail}" if self.detail else what

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lanrage_events.abc import Bus, BusStatistics
-from lanrage_events.cli import did_you_mean
+from lanrage_events.cli import counted, did_you_mean
 from lanrage_events.outbox import Outbox
 
 from .._config import AlertsConfig
@@ -54,6 +54,7 @@ class Watch:
     :param own_name: the name of the plugin that watches
     :param lanes: are watched
     :param outbox: of the lanes
+    :param stopped_cards: returns why cards have stopped, by webhook
     :param of_bus: what was counted on the bus, also in earlier runs of the plugin
     :param silences: by source, for how many seconds it had been silent at a given time, of which the
         bus does not know
@@ -68,6 +69,7 @@ class Watch:
         lanes: Mapping[str, Lane],
         outbox: Outbox,
         *,
+        stopped_cards: Callable[[], Mapping[str, Sequence[str]]],
         of_bus: Counters,
         silences: Mapping[str, float],
         silences_at: float,
@@ -79,6 +81,7 @@ class Watch:
         self._own_name = own_name
         self._lanes = lanes
         self._outbox = outbox
+        self._stopped_cards = stopped_cards
         self._of_bus = of_bus
         self._of_run = Counters()
         self._silences = silences
@@ -94,6 +97,7 @@ class Watch:
         statistics = self._bus.statistics()
         return [
             *self._webhooks(incidents, now),
+            *self._cards(),
             *self._plugins(statistics),
             *self._sources(now),
         ]
@@ -149,6 +153,11 @@ class Watch:
             return None
 
         return min(now - arrived, max(busy, late_after))
+
+    def _cards(self) -> Iterator[Problem]:
+        for name, reasons in self._stopped_cards().items():
+            more = f" (and {counted(len(reasons) - 1, 'more card')})" if len(reasons) > 1 else ""
+            yield Problem(ProblemKind.CARD, name, self._masked(f"{reasons[0]}{more}"))
 
     def _plugins(self, statistics: BusStatistics) -> Iterator[Problem]:
         health = self._bus.health()

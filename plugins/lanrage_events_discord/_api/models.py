@@ -273,7 +273,7 @@ class AlertProblem(ConfigModel):
     """Something that does not work."""
 
     kind: str
-    """what: ``webhook``, ``rejected``, ``dropped``, ``plugin``, ``silent`` or ``late``"""
+    """what: ``webhook``, ``rejected``, ``dropped``, ``plugin``, ``silent``, ``late`` or ``card``"""
     subject: str
     """the name of the webhook, the plugin or the source"""
     detail: str
@@ -318,6 +318,8 @@ class Status(ConfigModel):
     """null if no webhook gets alerts"""
     mutes: tuple[MuteStatus, ...]
     """what is muted, and until when"""
+    cards_stopped: int
+    """cards that have stopped, see ``GET /api/discord/cards``"""
     presence_connected: bool | None
     """whether Rich Presence is connected to Discord; null without the plugin for it"""
 

@@ -17,6 +17,7 @@ from lanrage_events.events import utc_now
 from lanrage_events.http import Route, RouteRequest
 
 from .._alerts import Alerts
+from .._cards import stopped_cards
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import Lane, LaneState
 from .._setup import (
@@ -26,6 +27,7 @@ from .._setup import (
     WEBHOOK_STEPS,
 )
 from . import models
+from .cards import CardsAPI
 from .mutes import MutesAPI, mute_statuses, quiet_status
 from .previews import Previews
 from .runtime import CANNOT_ASK, NOT_RUNNING, RunningPlugin, Runtime, count_pending, setup_errors
@@ -42,6 +44,7 @@ class DiscordAPI:
         self._runtime = RunningPlugin(runtime)
         self._webhooks = WebhooksAPI(self._runtime)
         self._mutes = MutesAPI(self._runtime)
+        self._cards = CardsAPI(self._runtime)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the operations."""
@@ -55,6 +58,7 @@ class DiscordAPI:
         return (
             *self._webhooks.routes(),
             *self._mutes.routes(),
+            *self._cards.routes(),
             post(
                 path="/webhook",
                 handler=self.set_webhook,
@@ -212,6 +216,7 @@ async def _status(runtime: Runtime) -> models.Status:
         unrouted_types=dict(runtime.unrouted.by_type),
         alerts=None if runtime.alerts is None else _alert_status(runtime.alerts),
         mutes=mute_statuses(runtime),
+        cards_stopped=sum(map(len, stopped_cards(runtime.cards).values())),
         presence_connected=_presence_connected(runtime.bus),
     )
 

@@ -2,7 +2,7 @@
 
 ``store`` follows the parties and keeps, on the disk, what each card has shown. ``render`` makes the
 messages, and ``reconciler`` brings Discord to what the cards of a webhook should show. ``cards`` is what
-the plugin and the API use.
+the plugin and the API use, and ``report`` says how they are.
 """
 
 from __future__ import annotations
@@ -14,4 +14,7 @@ from .cards import forget_person as forget_person
 from .cards import opened_store as opened_store
 from .reconciler import CardStatus as CardStatus
 from .render import CardRenderer as CardRenderer
+from .report import card_metrics as card_metrics
+from .report import cards_problem as cards_problem
+from .report import stopped_cards as stopped_cards
 from .store import CardStore as CardStore

@@ -83,6 +83,12 @@ class Cards:
         return {name: one.statistics for name, one in self._reconcilers.items()}
 
     @property
+    def outages(self) -> Mapping[str, str]:
+        """Why all requests for cards fail at the moment, by webhook."""
+        outages = {name: one.outage for name, one in self._reconcilers.items()}
+        return {name: reason for name, reason in outages.items() if reason}
+
+    @property
     def bounded(self) -> Mapping[str, int]:
         """How often a bound left something out: ``cards``, and those of parties."""
         return self._store.bounded
@@ -151,20 +157,9 @@ class Cards:
         for reconciler in self._reconcilers.values():
             reconciler.hand_over()
 
-    def list(self) -> list[ListedCard]:
-        """Return all cards, those of parties that are over included."""
-        return [self._listed(card) for card in self._store]
-
-    def open(self) -> Sequence[ListedCard]:
-        """Return the cards for which something may still be done."""
-        return [one for one in self.list() if not one.card.is_done]
-
-    def get(self, id: str) -> ListedCard:
-        """Return a card.
-
-        :raises LookupError: if there is none with that id
-        """
-        return self._listed(self._find(id))
+    def open(self) -> list[ListedCard]:
+        """Return the cards whose party is not over, or that are not yet as they should be then."""
+        return [self._listed(card) for card in self._store if not card.is_done]
 
     def _listed(self, card: Card) -> ListedCard:
         state = self._reconcilers[card.webhook].state_of(card)

@@ -27,7 +27,8 @@ SCHEMA = (
         CASE WHEN reason <> '' THEN 'stopped' WHEN is_due OR message IS NULL THEN 'waiting'
             ELSE 'shown' END AS state,
         CASE WHEN is_over THEN 'yes' ELSE 'no' END AS over,
-        strftime('%Y-%m-%d %H:%M:%SZ', posted_at, 'unixepoch') AS posted, message, reason
+        CASE WHEN message IS NOT NULL THEN strftime('%Y-%m-%d %H:%M:%SZ', posted_at, 'unixepoch')
+            END AS posted, message, reason
     FROM (SELECT cards.rowid AS number, cards.id AS card, webhook, is_due,
             CASE WHEN json_valid(parties.content) THEN coalesce(
                 nullif(json_extract(parties.content, '$.name'), ''),

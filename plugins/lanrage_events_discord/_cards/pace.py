@@ -60,6 +60,8 @@ class Pace:
     def __init__(self, name: str, lanes: Lanes) -> None:
         self.outage = Outage()
         """the one that all cards of the webhook are in"""
+        self.outage_reason = ""
+        """why, if it is active"""
         self.is_finishing = False
         """whether cards are brought up to date without waiting for their own pace"""
         self._name = name
@@ -172,6 +174,7 @@ class Pace:
         attempt.failing_since = min(attempt.failing_since, now)
         attempt.waits_because = outcome.reason
         if self._worked_at <= attempt.failing_since:
+            self.outage_reason = outcome.reason
             return self.outage.record_failure(outcome.retry_after)
 
         attempt.retry_at = now + min(2.0**attempt.failures, _LONGEST_WAIT_SECONDS)

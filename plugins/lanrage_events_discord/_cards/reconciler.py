@@ -197,6 +197,11 @@ class Reconciler:
 
         return CardState(CardStatus.WAITING, self._pace.of(card).waits_because)
 
+    @property
+    def outage(self) -> str:
+        """Why all requests fail at the moment, empty if they do not."""
+        return self._pace.outage_reason if self._pace.outage.active else ""
+
     # The task
 
     def _wait(self, card: Card, at: float, reason: str, since: float | None = None) -> None:

@@ -36,7 +36,7 @@ MORE_MAX_CHARACTERS = 600
 """of the line that counts what a message does not show"""
 ALERT_LINE_MAX_CHARACTERS = 600
 """of what an alert says about one problem"""
-ALERT_KINDS = ("webhook", "rejected", "dropped", "plugin", "silent", "late")
+ALERT_KINDS = ("webhook", "rejected", "dropped", "plugin", "silent", "late", "card")
 """what an alert can report"""
 _COUNTED_MAX_TYPES = 8
 _NAME_MAX_CHARACTERS = 64

@@ -42,6 +42,17 @@ class Listing:
     reason: str = ""
     """why it is not found"""
 
+    def message_url(self, channel_id: str | None, message_id: str | None) -> str | None:
+        """Return a message in Discord, for users who may see it; None if that is not known.
+
+        :param channel_id: the channel or the thread that has it; None for the webhook's channel
+        """
+        if self.channel_url is None or message_id is None:
+            return None
+
+        guild, _, channel = self.channel_url.rpartition("/")
+        return f"{guild}/{channel_id or channel}/{message_id}"
+
 
 UNKNOWN = Listing()
 

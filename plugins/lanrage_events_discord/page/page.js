@@ -1,7 +1,9 @@
 // The Discord plugin's part of the page: setting it up, and what its messages look like.
 
+import { mountCards } from "./cards.js";
 import { drawMessage } from "./message.js";
 import { MuteCard } from "./mute.js";
+import { Part } from "./part.js";
 import { mountPreview } from "./preview.js";
 import { mountSetup } from "./setup.js";
 import { LiveBadge, lanesInUse, quietWords, stateWords, worstLane } from "./states.js";
@@ -11,6 +13,7 @@ export { mountLanes as delivery } from "./lanes.js";
 const EVERY_MS = 1000;
 const VIEWS = [
   ["", "Setup", mountSetup],
+  ["cards", "Cards", mountCards],
   ["preview", "Message preview", mountPreview],
 ];
 
@@ -27,6 +30,7 @@ export default function mount(root, host) {
   const [current, , show] = VIEWS.find(([key]) => key === host.view) ?? VIEWS[0];
   const head = new Head(host);
   const part = element("div", { class: "stack" });
+  const stopped = new Part(host, "span", { class: "badge badge-bad" });
   const mute = new MuteCard(host, () => refresh());
   root.append(
     head.node,
@@ -35,7 +39,7 @@ export default function mount(root, host) {
       "nav",
       { class: "tabs", "aria-label": "Discord" },
       VIEWS.map(([key, title]) =>
-        element("a", { href: host.href(key), "aria-current": key === current ? "page" : null }, title),
+        element("a", { href: host.href(key), "aria-current": key === current ? "page" : null }, title, key === "cards" && [" ", stopped.node]),
       ),
     ),
     part,
@@ -64,6 +68,8 @@ export default function mount(root, host) {
     shown = turn;
     head.show(now);
     mute.show(now);
+    const { cards_stopped: count } = now;
+    stopped.show(count || null, () => `${host.words.count(count)} stopped`);
     view.show(now);
   }
 }

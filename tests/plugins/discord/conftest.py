@@ -41,6 +41,10 @@ class InlinePlugin(DiscordPlugin):
         return Settings(self._state_file(bus, "settings.json"), inline=True)
 
 
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+
+
 class Setup:
     """A bus with the plugin, and the plugin's operations of the HTTP API."""
 
@@ -64,15 +68,16 @@ class Setup:
         return await self._call(method, path, body, query)
 
     async def _call(self, method: str, path: str, body: object, query: object) -> Any:
-        (route,) = [
-            route
+        ((route, match),) = [
+            (route, match)
             for route in self.plugin.http_routes()
-            if (route.method, route.path) == (method, path)
+            if route.method == method and (match := _pattern(route.path).fullmatch(path))
         ]
         assert route.handler.__doc__
         request = RouteRequest(
             body=route.request and route.request.model_validate(body),
             query=route.query and route.query.model_validate(query),
+            path=match.groupdict(),
         )
         answer = await route.handler(request)
         assert route.response is not None

@@ -17,6 +17,7 @@ from lanrage_events.abc import Bus
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._alerts import LOOK_SECONDS
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
+from lanrage_events_parties import PartiesConfig, PartiesPlugin
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
 
@@ -36,6 +37,9 @@ class Scene:
 
     def run(self, **alerts: Any) -> AbstractAsyncContextManager[Any]:
         max_pending = alerts.pop("max_pending", 1000)
+        cards = alerts.pop("cards", ())
+        # Only they need it.
+        plugins = {"parties": PartiesPlugin(PartiesConfig())} if cards else {}
         return self._running(
             self.discord,
             self._state_folder,
@@ -43,6 +47,8 @@ class Scene:
             routes=[{"webhook": "news"}],
             alerts={"webhook": "admin", **alerts},
             max_pending=max_pending,
+            cards=cards,
+            plugins=plugins,
         )
 
     @property
@@ -751,3 +757,28 @@ def test_check_knows_that_alerts_use_a_webhook() -> None:
     bus.register(plugin, "discord")
     (problem,) = plugin.validate(bus)
     assert "('other')" in str(problem)
+
+
+@pytest.mark.slow
+async def test_cards_that_have_stopped_are_reported_until_they_are_removed(scene: Scene) -> None:
+    cards = [{"webhook": "news", "messages": []}]
+    scene.discord.faults.fail(400, code=50035, message="bad embed", times=4, webhook=scene.news)
+    async with scene.run(cards=cards) as s:
+        for party in ("Friday", "Saturday"):
+            await s.bus.publish(PeerJoined(peer_name="Ann", party_name=party))
+
+        await anyio.sleep(10)
+        (alert,) = scene.alerts
+        assert "🪧 Webhook **news**: a card is not kept up to date any more: `" in alert
+        assert "(and 1 more card)" in alert
+        await anyio.sleep(HOUR)
+        assert len(scene.alerts) == 1
+        friday, saturday = (await s.call("GET", "/cards"))["cards"]
+        await s.call("POST", f"/cards/{friday['id']}/post")
+        await anyio.sleep(5 * MINUTE)
+        assert len(scene.alerts) == 1
+        await s.call("DELETE", f"/cards/{saturday['id']}")
+        await anyio.sleep(2 * MINUTE)
+        assert scene.alerts[1:] == [
+            "✅ Works again\n✅ Webhook **news**: all cards are up to date again"
+        ]

@@ -1,0 +1,78 @@
+"""What is reported of the cards: their metrics, and why some have stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from lanrage_events import Metric, Sample
+from lanrage_events.cli import counted
+
+from .cards import Cards
+from .reconciler import CardStatus
+from .statistics import CardStatistics
+
+_COUNTERS: Mapping[str, tuple[str, Callable[[CardStatistics], int]]] = {
+    "requests": ("Requests that were sent for cards", lambda one: one.requests),
+    "posts": ("Messages that were posted for cards, polls included", lambda one: one.posts),
+    "edits": ("Edits of cards", lambda one: one.edits),
+    "deletes": ("Messages of cards that were deleted", lambda one: one.deletes),
+    "reposts": (
+        "Cards that were posted again since their message was gone",
+        lambda one: one.reposts,
+    ),
+    "lost_answers": (
+        "Posts of cards whose answer was lost, each of which may be a message too many",
+        lambda one: one.lost_answers,
+    ),
+}
+
+
+def card_metrics(cards: Cards | None) -> list[Metric]:
+    """Return what the cards of each webhook are and what was done for them; nothing without cards."""
+    statistics = {} if cards is None else cards.statistics
+    if cards is None or not statistics:
+        return []
+
+    counts = Counter((one.card.webhook, one.state.status) for one in cards.open())
+    states = [
+        Sample(counts[name, status], {"lane": name, "state": status.value})
+        for name in statistics
+        for status in CardStatus
+    ]
+    return [
+        Metric(name="cards", help="Open cards, by state", samples=states),
+        *(
+            Metric(
+                name=f"card_{name}",
+                help=text,
+                kind="counter",
+                samples=[Sample(count(one), {"lane": lane}) for lane, one in statistics.items()],
+            )
+            for name, (text, count) in _COUNTERS.items()
+        ),
+    ]
+
+
+def stopped_cards(cards: Cards | None) -> dict[str, list[str]]:
+    """Return why cards have stopped, by webhook."""
+    reasons: dict[str, list[str]] = {}
+    for one in () if cards is None else cards.open():
+        if one.state.status is CardStatus.STOPPED:
+            reasons.setdefault(one.card.webhook, []).append(one.state.reason)
+
+    return reasons
+
+
+def cards_problem(cards: Cards | None) -> str:
+    """Return what is wrong with the cards in one line, empty if nothing is."""
+    if cards is None:
+        return ""
+
+    kept = [] if cards.problem is None else [f"cards cannot be kept: {cards.problem}"]
+    stopped = [
+        f"{counted(len(reasons), 'card')} of webhook '{name}' stopped: {reasons[0]}"
+        for name, reasons in stopped_cards(cards).items()
+    ]
+    waiting = [f"cards of webhook '{n}' wait: {reason}" for n, reason in cards.outages.items()]
+    return "; ".join((*kept, *stopped, *waiting))
