@@ -108,6 +108,7 @@ def _selections(value: object, path: KeyPath = ()) -> Iterator[_Selection]:
         children = [
             (info.alias or name, getattr(value, name))
             for name, info in type(value).model_fields.items()
+            if name in value.model_fields_set  # defaults are not the user's
         ]
         if isinstance(value, EventFilter):
             yield _Selection((*path, "events"), value.events, value.where)
