@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lanrage_events import Party, PartyEvent
+from lanrage_events import Party, PartyCreated, PartyEvent
 
 from .card import Card
 
@@ -20,11 +20,18 @@ class Followed:
     cards: dict[str, Card] = field(default_factory=dict)
     """by webhook"""
     called: tuple[str | None, str | None] | None = None
-    """what the last event called it that was looked at for new cards"""
+    """its id and its name when it was looked at for new cards, None before"""
     over: Party | None = None
     """the party as it ended, None while it lasts"""
     ended_at: float | None = None
     """when that was followed, in seconds since 1970"""
+
+    def may_get_cards(self, event: PartyEvent) -> bool:
+        """Whether an event about it may say that it is one that has cards."""
+        if self.called is None or isinstance(event, PartyCreated):
+            return True
+
+        return any(new and not old for new, old in zip(called(event), self.called, strict=True))
 
 
 def called(event: PartyEvent) -> tuple[str | None, str | None]:

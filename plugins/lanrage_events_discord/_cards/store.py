@@ -37,7 +37,7 @@ from .._memory import wall_time
 from .card import Card
 from .ended import EndedParties, dump_party, load_party, without
 from .file import SCHEMA, CardFile, Row
-from .followed import Followed, called
+from .followed import Followed
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -201,8 +201,7 @@ class CardStore:
 
         self._file.put(followed)
         is_full = len(followed.cards) == len(self.webhooks)
-        if not is_full and followed.called != called(event) and self.parties.size(key):
-            followed.called = called(event)
+        if not is_full and followed.may_get_cards(event) and self.parties.size(key):
             self._add_cards(followed)
 
         for card in followed.cards.values():
@@ -210,7 +209,11 @@ class CardStore:
 
     def _add_cards(self, followed: Followed) -> None:
         party = self.parties.get(followed.key)
-        for webhook, config in self._wanted(party).items() if party is not None else ():
+        if party is None:
+            return
+
+        followed.called = party.id, party.name
+        for webhook, config in self._wanted(party).items():
             if webhook in followed.cards:
                 continue
 

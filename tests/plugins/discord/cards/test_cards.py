@@ -119,6 +119,23 @@ async def test_only_what_the_card_does_not_show_is_a_message(running: Running) -
         assert titles[-3:] == ["🎮 Game Started: Quake", "🏁 Game Ended: Quake", "👋 Ann left"]
 
 
+async def test_messages_beside_a_card_keep_their_net_effect(running: Running) -> None:
+    channel = Channel()
+    cards = [{"messages": ["peer_joined", "peer_left"], "bump": "never"}]
+    async with running(**channel.config(cards=cards, plugins=BY_HAND)) as setup:
+        await publish(setup, *joined("Ann", "Bob"))
+        before = len(channel.texts)
+        await publish(setup, *left("Ann"), seconds=10)
+        (card,) = (text for text in channel.texts if " here" in text)
+        assert "1 here" in card
+        await publish(setup, *joined("Ann"), seconds=60)
+        assert len(channel.texts) == before  # who is back in time has not left
+        (card,) = (text for text in channel.texts if " here" in text)
+        assert "2 here" in card
+        await publish(setup, *left("Ann"), seconds=60)
+        assert len(channel.texts) == before + 1
+
+
 async def test_what_no_route_takes_is_not_missed_if_it_is_on_a_card(running: Running) -> None:
     channel = Channel()
     routes = [{"events": ["notification"]}]
