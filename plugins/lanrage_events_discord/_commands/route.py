@@ -50,7 +50,8 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
         quiet = make_quiet(found)
         posted = {name: step for name, step in posting.items() if name not in on_cards}
         write_lines(on_cards.values())
-        write_lines(_destination(found, quiet, name, step) for name, step in posted.items())
+        found.thread_names.follow(event)
+        write_lines(_destination(found, quiet, name, step, event) for name, step in posted.items())
     else:
         is_taken = any(not step.mismatch for step in steps)
         taker = "route" if found.config.routes else "webhook"
@@ -81,7 +82,9 @@ def _cards(found: ConfiguredPlugin, event: Event) -> Iterator[tuple[str, str]]:
             named.add(name)
 
 
-def _destination(found: ConfiguredPlugin, quiet: Quiet, name: str, step: RouteStep) -> str:
+def _destination(
+    found: ConfiguredPlugin, quiet: Quiet, name: str, step: RouteStep, event: Event
+) -> str:
     if name not in found.webhooks:
         missing = "webhook_url is not set" if name == DEFAULT_WEBHOOK else "it is not configured"
         return f"webhook '{name}': not posted, since {missing}"
@@ -92,7 +95,10 @@ def _destination(found: ConfiguredPlugin, quiet: Quiet, name: str, step: RouteSt
     if now.loudness and not step.presentation.important:
         ways = f"{_MEANWHILE[now.loudness]}: {now.why}; at other times {ways}"
 
-    return f"webhook '{name}': {ways}"
+    names = found.thread_names
+    thread = names.find(name, step.number, event).name or names.own(name, found.webhooks[name]).name
+    post = f", in the forum post '{thread}'" if thread else ""
+    return f"webhook '{name}': {ways}{post}"
 
 
 _MEANWHILE = {

@@ -59,6 +59,10 @@ class Batch:
         """what the next message may show, as of the last look"""
         self._is_own_thread = True
         """whether it goes where the webhook posts what is about no event"""
+        self._thread_name = ""
+        """of the thread that it belongs into, empty for that one"""
+        self._report = Report()
+        """what it may say about who reconnected"""
         self._webhook_id = ""
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
@@ -95,7 +99,7 @@ class Batch:
 
     def forget_reconnects(self) -> None:
         """Do not report who reconnected."""
-        self._queue.settling.reported()
+        self._queue.settling.reported(self._report)
 
     def may_be_full(self, waiting: int) -> bool:
         """Whether it is worth asking :attr:`is_full` again, now that so many entries wait."""
@@ -129,7 +133,7 @@ class Batch:
 
         self._embed_each = self._shows_embeds
         shown = entries[: message.entries]
-        return self._envelope.wrap(message, shown, webhook_id, self._is_backlog)
+        return self._envelope.wrap(message, shown, webhook_id, self._is_backlog, self._thread_name)
 
     def _choose(self) -> None:
         """Find out what the next message may show: what goes to the thread of the oldest entry."""
@@ -138,7 +142,18 @@ class Batch:
         if aside:
             batch = [waiting for waiting in batch if waiting.id not in aside]
 
-        self._entries, self._is_own_thread = self._envelope.in_first_thread(batch, self._webhook_id)
+        if batch:
+            self._thread_name = batch[0].entry.presentation.thread_name
+        else:
+            has_expired = bool(self._expired.of(self._lane))
+            self._thread_name = "" if has_expired else self._queue.settling.first_thread
+
+        self._entries = self._envelope.in_first_thread(batch, self._webhook_id)
+        self._is_own_thread = self._goes_to("")
+
+    def _goes_to(self, thread_name: str) -> bool:
+        """Return whether the next message goes to the thread of a name."""
+        return self._envelope.is_same_place(self._thread_name, thread_name, self._webhook_id)
 
     @property
     def _is_backlog(self) -> bool:
@@ -191,13 +206,13 @@ class Batch:
         else:
             is_kept = not settling.is_message
 
-        report = Report() if is_kept else settling.report
-        return self._wording.reconnects(*report) if any(report) else ""
+        self._report = report = Report() if is_kept else settling.report(self._goes_to)
+        return self._wording.reconnects(report.unsteady, report.counts) if any(report) else ""
 
     @property
     def _expired_now(self) -> Mapping[str, int]:
         """What the next message may say about what expired."""
-        if self._entries and (self._server_errors.holds_note or not self._is_own_thread):
+        if not self._is_own_thread or (self._entries and self._server_errors.holds_note):
             return {}
 
         return self._expired.of(self._lane)

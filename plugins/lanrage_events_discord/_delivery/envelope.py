@@ -80,12 +80,18 @@ class Envelope:
         return Envelope(config, self._mentions, self._threads, self._quietness, own)
 
     def wrap(
-        self, message: Message, entries: Sequence[Entry], webhook_id: str, is_backlog: bool
+        self,
+        message: Message,
+        entries: Sequence[Entry],
+        webhook_id: str,
+        is_backlog: bool,
+        thread_name: str = "",
     ) -> Message:
         """Return the message with its name, its thread, its flags and its mentions.
 
         :param entries: what the message shows
         :param is_backlog: whether these are old events, which mention no one
+        :param thread_name: of the thread that it belongs into, empty for the webhook's own
         """
         # What a lane sends although it is held would be lost otherwise, and is silent, too.
         is_quiet = bool(self._quietness().loudness)
@@ -99,7 +105,8 @@ class Envelope:
             if entries
             else is_quiet or message.has_ending
         )
-        thread = self._thread_of(entries[0] if entries else None)
+        tags = entries[0].presentation.applied_tags if entries else ()
+        thread = self._thread(thread_name, tags)
         place = self.place(thread.name, webhook_id)
         if place.name:
             self._threads.refresh()
@@ -126,13 +133,8 @@ class Envelope:
 
     # The thread
 
-    def _thread_of(self, entry: Entry | None) -> NamedThread:
-        if entry is not None:
-            wanted = entry.presentation
-            if wanted.thread_name and wanted.thread_name not in self._blocked:
-                return NamedThread(wanted.thread_name, wanted.applied_tags)
-
-        return self._own_thread()
+    def _thread(self, name: str, tags: tuple[str, ...] = ()) -> NamedThread:
+        return NamedThread(name, tags) if name and name not in self._blocked else self._own_thread()
 
     def place(self, name: str, webhook_id: str) -> Place:
         """Return where a message goes.
@@ -142,29 +144,32 @@ class Envelope:
         own = self._config.thread_id or ""
         return self._threads.place(webhook_id, name, own) if name else Place(own)
 
-    def in_first_thread(
-        self, batch: list[Waiting[Entry]], webhook_id: str
-    ) -> tuple[list[Waiting[Entry]], bool]:
-        """Return what goes to the same thread as the first entry, and whether that is the own one.
+    def in_first_thread(self, batch: list[Waiting[Entry]], webhook_id: str) -> list[Waiting[Entry]]:
+        """Return what goes to the same thread as the first entry; the batch itself if that is all.
 
         :param batch: entries of this webhook, the oldest first
         """
         names = {waiting.entry.presentation.thread_name for waiting in batch}
-        if not any(names):
-            return batch, True
+        if len(names) < 2:
+            return batch
 
-        own = self.place(self._own_thread().name, webhook_id)[:2]
-        places: dict[str, tuple[str, str]] = {}
-        for waiting in batch:
-            name = waiting.entry.presentation.thread_name
-            if name not in places:
-                places[name] = self.place(self._thread_of(waiting.entry).name, webhook_id)[:2]
+        first = batch[0].entry.presentation.thread_name
+        there = {one for one in names if self.is_same_place(first, one, webhook_id)}
+        if len(there) == len(names):
+            return batch
 
-        first = places[batch[0].entry.presentation.thread_name]
-        if len({*places.values()}) > 1:
-            batch = [one for one in batch if places[one.entry.presentation.thread_name] == first]
+        return [waiting for waiting in batch if waiting.entry.presentation.thread_name in there]
 
-        return batch, first == own
+    def is_same_place(self, first: str, second: str, webhook_id: str) -> bool:
+        """Return whether messages for threads of two names go to the same thread.
+
+        :param first: empty for the webhook's own thread, as the second
+        """
+        if first == second:
+            return True
+
+        one, other = (self.place(self._thread(name).name, webhook_id) for name in (first, second))
+        return (one.thread_id, one.name) == (other.thread_id, other.name)
 
     def begin(self, message: Message, webhook_id: str) -> float:
         """Record that a message is about to be sent.

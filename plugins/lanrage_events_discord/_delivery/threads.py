@@ -51,12 +51,15 @@ class Threads:
         self._created: dict[str, list[float]] = self._creations.read(self._parse, {})
         """by the id of the webhook, when it created its last threads, on the event loop's clock"""
         self._paused_until: dict[str, float] = {}
+        self._newest: dict[str, str] = {}
+        """by the id of the webhook, as far as it was looked up since something changed"""
 
     def refresh(self) -> None:
         """Read what the command ``test`` may have created meanwhile."""
         known: dict[str, str] = {}
         created: dict[str, list[float]] = {}
         self._ids = self._memory.read(_strings, known) | self._ids
+        self._newest.clear()
         for webhook_id, times in self._creations.read(self._parse, created).items():
             if len(times) > len(self._created.get(webhook_id, ())):
                 self._created[webhook_id] = times
@@ -70,7 +73,7 @@ class Threads:
         if thread_id is not None:
             return Place(thread_id)
 
-        if self.seconds_until_new(webhook_id) and (other := self._newest(webhook_id) or other):
+        if self.seconds_until_new(webhook_id) and (other := self._find_newest(webhook_id) or other):
             return Place(other, is_other=True)
 
         return Place(name=name)
@@ -105,11 +108,12 @@ class Threads:
     def pause(self, webhook_id: str) -> bool:
         """Create no thread for a while; return whether there is another one to post to."""
         self._paused_until[webhook_id] = anyio.current_time() + PAUSE_SECONDS
-        return bool(self._newest(webhook_id))
+        return bool(self._find_newest(webhook_id))
 
     def remember(self, webhook_id: str, name: str, thread_id: str) -> None:
         """Keep the id of a thread that was created."""
         self._ids[f"{webhook_id}/{name}"] = thread_id
+        self._newest.clear()
         known = [key for key, _ in self._of(webhook_id)]
         for key in known[: max(0, len(known) - MAX_REMEMBERED)]:
             del self._ids[key]
@@ -136,14 +140,19 @@ class Threads:
         for key in keys:
             del self._ids[key]
 
+        self._newest.clear()
         if keys:
             self._memory.write(self._ids)
 
         return bool(keys)
 
-    def _newest(self, webhook_id: str) -> str:
-        # Discord's ids are in the order of time: https://docs.discord.com/developers/reference#snowflakes
-        return max((one for _, one in self._of(webhook_id)), key=_by_time, default="")
+    def _find_newest(self, webhook_id: str) -> str:
+        if webhook_id not in self._newest:
+            # Discord's ids are in the order of time: https://docs.discord.com/developers/reference#snowflakes
+            ids = (one for _, one in self._of(webhook_id))
+            self._newest[webhook_id] = max(ids, key=_by_time, default="")
+
+        return self._newest[webhook_id]
 
     def _of(self, webhook_id: str) -> Iterator[tuple[str, str]]:
         prefix = f"{webhook_id}/"

@@ -52,6 +52,8 @@ class Change:
     """of the subject, in markdown"""
     may_wait: bool = True
     """whether it may be held"""
+    thread: str = ""
+    """the name of the thread that it is posted in"""
 
 
 class Fate(Enum):
@@ -144,7 +146,7 @@ class NetEffect:
 
     def _came_back(self, run: _Run, change: Change) -> None:
         if run.effect is Effect.LEAVE and change.at - run.at <= self._leave:
-            self.reconnects.add(change.subject, change.name, run.at, change.at)
+            self.reconnects.add(change.subject, change.name, run.at, change.at, change.thread)
 
     def take_cancelled(self) -> set[int]:
         """Return the numbers of what was cancelled since the last call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -33,6 +33,8 @@ class Report(NamedTuple):
 
     unsteady: Sequence[Unsteady] = ()
     counts: Sequence[Reconnected] = ()
+    subjects: Collection[str] = ()
+    """those of both"""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class _Count:
     name: str
     times: int
     at: float
+    thread: str
 
 
 class Reconnects:
@@ -65,8 +68,8 @@ class Reconnects:
         """those that reconnected, the one that changed longest ago first"""
         self._counts: dict[str, _Count] = {}
         """what no message has reported yet, the oldest first"""
-        self._unsteady: dict[str, Unsteady] = {}
-        """the same"""
+        self._unsteady: dict[str, tuple[Unsteady, str]] = {}
+        """the same, each with its thread"""
         self._total = self._unreported = 0
 
     def is_empty(self, now: float) -> bool:
@@ -109,11 +112,12 @@ class Reconnects:
         self._touch(subject, known)
         return True
 
-    def add(self, subject: str, name: str, left: float, at: float) -> None:
+    def add(self, subject: str, name: str, left: float, at: float, thread: str = "") -> None:
         """Count that a subject came back.
 
         :param name: in markdown
         :param left: when it had left
+        :param thread: the name of the thread that it is to be reported in
         """
         self._total += 1
         flapping = self._config.flapping
@@ -129,14 +133,14 @@ class Reconnects:
             if len(known.left) == flapping.times and seconds <= flapping.within:
                 known.is_unsteady = True
                 self._counts.pop(subject, None)
-                self._unsteady[subject] = Unsteady(name, flapping.times, seconds)
+                self._unsteady[subject] = Unsteady(name, flapping.times, seconds), thread
                 _shrink(self._unsteady)
                 return
 
         if self._config.reconnects != "omit":
             count = self._counts.pop(subject, None)
             times = 1 if count is None else count.times + 1
-            self._counts[subject] = _Count(name, times, at)
+            self._counts[subject] = _Count(name, times, at, thread)
             self._unreported += sum(count.times for count in _shrink(self._counts))
 
     def _touch(self, subject: str, known: _Subject) -> None:
@@ -149,8 +153,18 @@ class Reconnects:
         """Whether there is something to report that is worth a message of its own."""
         return bool(self._unsteady or (self._counts and self._config.reconnects == "post"))
 
-    def report(self, now: float) -> Report:
-        """Return what the next message may say, besides what has waited too long for one."""
+    @property
+    def first_thread(self) -> str:
+        """The name of the thread of what is worth a message of its own, empty if it has none."""
+        counts = self._counts.values() if self._config.reconnects == "post" else ()
+        threads = (*(one for _, one in self._unsteady.values()), *(one.thread for one in counts))
+        return next(iter(threads), "")
+
+    def report(self, now: float, is_there: Callable[[str], bool] = lambda thread: True) -> Report:
+        """Return what the next message may say, besides what has waited too long for one.
+
+        :param is_there: returns whether the message goes to the thread of a name
+        """
         while self._counts:
             subject, oldest = next(iter(self._counts.items()))
             if self._config.reconnects == "post" or now - oldest.at < COUNTED_SECONDS:
@@ -159,18 +173,24 @@ class Reconnects:
             self._unreported += oldest.times
             del self._counts[subject]
 
-        counts = [Reconnected(count.name, count.times) for count in self._counts.values()]
-        return Report([*self._unsteady.values()], counts)
+        unsteady = {key: one for key, (one, name) in self._unsteady.items() if is_there(name)}
+        counts = {key: one for key, one in self._counts.items() if is_there(one.thread)}
+        texts = [Reconnected(count.name, count.times) for count in counts.values()]
+        return Report([*unsteady.values()], texts, {*unsteady, *counts})
 
-    def reported(self) -> None:
-        """Record that a message has said, or cannot say, what there was to report."""
-        self._counts.clear()
-        self._unsteady.clear()
+    def reported(self, subjects: Collection[str] | None = None) -> None:
+        """Record that a message has said, or cannot say, what there was to report.
+
+        :param subjects: of whom; None for all
+        """
+        for known in (self._counts, self._unsteady):
+            for subject in [*known] if subjects is None else subjects:
+                known.pop(subject, None)
 
     def forget(self, person: Person) -> int:
         """Report nothing of a person, and return how many reports that takes away."""
         counts = [one for one, count in self._counts.items() if person.is_in(count.name)]
-        unsteady = [one for one, found in self._unsteady.items() if person.is_in(found.name)]
+        unsteady = [one for one, (found, _) in self._unsteady.items() if person.is_in(found.name)]
         self._unreported += sum(self._counts.pop(subject).times for subject in counts)
         for subject in unsteady:
             del self._unsteady[subject]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 import anyio
@@ -92,8 +92,11 @@ class Settling:
             time = time.replace(tzinfo=UTC)
 
         at = min(now - (wall_now - time).total_seconds(), waiting.put_at)
-        may_wait = self._holds and not waiting.entry.presentation.immediate
-        change = Change(waiting.id, digest.subject, digest.effect, at, digest.item, may_wait)
+        shown = waiting.entry.presentation
+        may_wait, thread = self._holds and not shown.immediate, shown.thread_name
+        change = Change(
+            waiting.id, digest.subject, digest.effect, at, digest.item, may_wait, thread
+        )
         return self._net.add(change, now)
 
     def readmit(self) -> None:
@@ -170,17 +173,27 @@ class Settling:
         return self._net is not None and self._net.reconnects.is_message
 
     @property
-    def report(self) -> Report:
-        """What the next message may say about reconnects."""
+    def first_thread(self) -> str:
+        """The name of the thread of what is worth a message of its own, empty if it has none."""
+        return "" if self._net is None else self._net.reconnects.first_thread
+
+    def report(self, is_there: Callable[[str], bool]) -> Report:
+        """Return what the next message may say about reconnects.
+
+        :param is_there: returns whether the message goes to the thread of a name
+        """
         if self._net is None:
             return _NOTHING
 
-        return self._net.reconnects.report(anyio.current_time())
+        return self._net.reconnects.report(anyio.current_time(), is_there)
 
-    def reported(self) -> None:
-        """Record that a message has said, or cannot say, what there was to report."""
+    def reported(self, report: Report | None = None) -> None:
+        """Record that a message has said, or cannot say, what there was to report.
+
+        :param report: what it has said; None for all that there is
+        """
         if self._net is not None:
-            self._net.reconnects.reported()
+            self._net.reconnects.reported(None if report is None else report.subjects)
 
     def forget(self, person: Person) -> int:
         """Report no reconnects of a person, and return how many reports that takes away."""

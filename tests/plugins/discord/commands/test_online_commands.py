@@ -130,6 +130,20 @@ def test_an_event_that_goes_nowhere_is_no_success(command: Command, event: str, 
     assert text in output
 
 
+@pytest.mark.parametrize(("party", "post"), [("Red", "Red"), ("", "Lobby")])
+def test_the_forum_post_is_named(
+    command: Command, write_config: Callable[..., None], party: str, post: str
+) -> None:
+    name = "{{ party_name or 'Lobby' }}"
+    write_config("    webhooks:", f'      forum: {{url: {URL}, thread_name: "{name}"}}')
+    code, output = command("route", "peer_joined", f"party_name={party}")
+    assert code == 0
+    assert (
+        f"webhook 'forum': with a notification, and no mention, in the forum post '{post}'"
+        in output
+    )
+
+
 def test_what_a_card_shows_is_no_message(
     command: Command, write_config: Callable[..., None]
 ) -> None:

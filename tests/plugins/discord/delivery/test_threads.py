@@ -92,6 +92,7 @@ def forum_of(discord: StandInDiscord, thread_name: str = BY_PARTY, **more: Any) 
     return forum, {"forum": {"url": forum.url, "thread_name": thread_name, **more}}
 
 
+@pytest.mark.slow
 async def test_each_party_has_a_post_and_what_has_none_goes_to_the_fallback() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -115,6 +116,7 @@ async def test_each_party_has_a_post_and_what_has_none_goes_to_the_fallback() ->
     assert "Server" in texts["LANrage"][0]
 
 
+@pytest.mark.slow
 async def test_parties_of_an_earlier_run_are_those_of_the_plugin_parties() -> None:
     class Known:
         parties = Parties()
@@ -131,6 +133,7 @@ async def test_parties_of_an_earlier_run_are_those_of_the_plugin_parties() -> No
     assert [*forum.threads.values()] == ["Friday"]
 
 
+@pytest.mark.slow
 async def test_the_template_may_name_the_fallback() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord, "{{ party_name or 'Lobby' }}")
@@ -140,6 +143,7 @@ async def test_the_template_may_name_the_fallback() -> None:
     assert [*forum.threads.values()] == ["Lobby"]
 
 
+@pytest.mark.slow
 async def test_one_post_for_each_day_of_a_time_zone() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord, "{{ day('Europe/Berlin', 6) }}")
@@ -152,6 +156,7 @@ async def test_one_post_for_each_day_of_a_time_zone() -> None:
     assert [*forum.threads.values()] == ["2026-06-30", "2026-07-01"]
 
 
+@pytest.mark.slow
 async def test_route_decides_before_the_webhook_and_tags_come_by_template() -> None:
     discord = StandInDiscord()
     _, webhooks = forum_of(discord, "Lobby", applied_tags=["7"])
@@ -176,6 +181,7 @@ async def test_route_decides_before_the_webhook_and_tags_come_by_template() -> N
     assert made == [("Factorio", ["1", "22"]), ("Quake", ["1"]), ("Lobby", ["7"]), (None, None)]
 
 
+@pytest.mark.slow
 async def test_messages_about_no_event_go_to_the_webhooks_own_thread() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -193,6 +199,36 @@ async def test_messages_about_no_event_go_to_the_webhooks_own_thread() -> None:
     assert "expired before" not in str(texts["Saturday"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("reconnects", ["count", "post"])
+async def test_reconnects_are_reported_in_the_post_of_their_events(reconnects: str) -> None:
+    discord = StandInDiscord()
+    forum, webhooks = forum_of(discord)
+    batch = {"reconnects": reconnects}
+    async with running(discord, webhooks=webhooks, batch=batch) as (bus, plugin):
+        for name, party in (("Ann", "Friday"), ("Bob", "Saturday")):
+            await bus.publish(joined(name, party))
+            await anyio.sleep(60)
+            await bus.publish(PeerLeft(peer_name=name, party_name=party))
+            await anyio.sleep(5)
+            await bus.publish(joined(name, party))
+
+        await anyio.sleep(60)
+        for name, party in (("Cid", "Saturday"), ("Dan", "Friday")):
+            await bus.publish(joined(name, party))
+            await anyio.sleep(60)
+
+        assert plugin.pending == 0
+
+    texts = shown(forum)
+    assert [*texts] == ["Friday", "Saturday"]
+    for party, here, elsewhere in (("Friday", "Ann", "Bob"), ("Saturday", "Bob", "Ann")):
+        assert len(re.findall("back|reconnect", str(texts[party]))) == 1
+        assert str(texts[party]).count(here) == 2
+        assert elsewhere not in str(texts[party])
+
+
+@pytest.mark.slow
 async def test_own_thread_of_a_webhook_may_be_one_that_exists() -> None:
     discord = StandInDiscord()
     forum = discord.create_webhook(forum=True)
@@ -210,6 +246,7 @@ async def test_own_thread_of_a_webhook_may_be_one_that_exists() -> None:
     assert "Server" in str(texts["Lobby"])
 
 
+@pytest.mark.slow
 async def test_interleaved_parties_cost_a_message_each_and_not_one_for_each_event() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -229,6 +266,7 @@ async def test_interleaved_parties_cost_a_message_each_and_not_one_for_each_even
         assert not any(f"p{number:02}" in text for number in range(60) if number % 3 != remainder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("party", "name"),
     [
@@ -254,6 +292,7 @@ async def test_hostile_names_of_parties_are_names_of_posts(party: str, name: str
     assert [*forum.threads.values()] == [name]
 
 
+@pytest.mark.slow
 async def test_deleted_and_locked_posts_are_created_again_and_the_others_go_on() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -280,6 +319,7 @@ async def test_deleted_and_locked_posts_are_created_again_and_the_others_go_on()
     assert [names.count(party) for party in parties] == [1, 2, 1, 2]
 
 
+@pytest.mark.slow
 async def test_no_more_than_ten_posts_an_hour_then_the_newest_takes_their_place(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -310,6 +350,7 @@ async def test_no_more_than_ten_posts_an_hour_then_the_newest_takes_their_place(
     assert "late" in str(texts["party 39"])
 
 
+@pytest.mark.slow
 async def test_without_another_post_the_lane_waits_for_its_hour() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -329,6 +370,7 @@ async def test_without_another_post_the_lane_waits_for_its_hour() -> None:
     assert [*forum.threads.values()] == ["party 10"]
 
 
+@pytest.mark.slow
 async def test_name_that_discord_rejects_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -344,6 +386,7 @@ async def test_name_that_discord_rejects_stops_no_other(caplog: pytest.LogCaptur
     assert "does not create the forum post 'rude'" in caplog.text
 
 
+@pytest.mark.slow
 async def test_post_without_the_tag_that_the_forum_asks_for_goes_to_the_fallback() -> None:
     discord = StandInDiscord()
     forum = discord.create_webhook(forum=True, require_tag=True)
@@ -358,6 +401,7 @@ async def test_post_without_the_tag_that_the_forum_asks_for_goes_to_the_fallback
     assert [*forum.threads.values()] == ["Quake"]
 
 
+@pytest.mark.slow
 async def test_too_many_active_posts_in_discord_stop_no_event() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -376,6 +420,7 @@ async def test_too_many_active_posts_in_discord_stop_no_event() -> None:
     assert [*forum.threads.values()] == ["Friday", "Saturday"]
 
 
+@pytest.mark.slow
 async def test_posts_and_their_number_outlast_a_restart(tmp_path: Path) -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -394,6 +439,7 @@ async def test_posts_and_their_number_outlast_a_restart(tmp_path: Path) -> None:
     assert names.count("party 0 0") == 1
 
 
+@pytest.mark.slow
 async def test_what_waits_keeps_its_post_though_the_template_changes(tmp_path: Path) -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -601,6 +647,7 @@ def test_order_is_kept_in_each_thread(
         assert [*dict.fromkeys(found[party])] == expected
 
 
+@pytest.mark.slow
 async def test_forgotten_person_is_in_no_name_of_a_thread(tmp_path: Path) -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -619,6 +666,7 @@ async def test_forgotten_person_is_in_no_name_of_a_thread(tmp_path: Path) -> Non
     assert [*forum.threads.values()] == ["Ann plays", "Bob plays", "LANrage"]
 
 
+@pytest.mark.slow
 async def test_post_that_the_command_test_creates_is_used(tmp_path: Path) -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
