@@ -12,7 +12,7 @@ from pydantic import Field
 from lanrage_events.config import ConfigModel
 from lanrage_events.http import Route, RouteError, RouteRequest
 
-from .._cards import CardStatus, ListedCard
+from .._cards import Card
 from .runtime import NOT_RUNNING, RunningPlugin, Runtime
 
 NAME_MAX_CHARACTERS = 256
@@ -64,7 +64,7 @@ class CardEntry(ConfigModel):
 
 
 class CardList(ConfigModel):
-    """The open cards, those that have stopped first, and of these the newest parties."""
+    """The open cards: those that have stopped first, and of each webhook the newest first."""
 
     cards: tuple[CardEntry, ...]
     total: int
@@ -145,26 +145,23 @@ class CardsAPI:
 
 
 def _cards(runtime: Runtime, limit: int = 100) -> CardList:
-    cards = sorted(runtime.cards.open(), key=_order)
+    newest_first = runtime.cards.open()[::-1]
+    cards = sorted(newest_first, key=lambda card: not card.stopped)
     lanes = runtime.lanes
     used = [lane.webhook for lane in lanes.values() if lane.webhook is not None]
     if cards:
         runtime.directory.look_up(used)
 
     return CardList(
-        cards=tuple(_entry(runtime, one) for one in cards[:limit]),
+        cards=tuple(_entry(runtime, card) for card in cards[:limit]),
         total=len(cards),
-        stopped=sum(one.state.status is CardStatus.STOPPED for one in cards),
+        stopped=sum(bool(card.stopped) for card in cards),
         configured=bool(runtime.cards.statistics),
     )
 
 
-def _order(one: ListedCard) -> tuple[bool, float]:
-    return one.state.status is not CardStatus.STOPPED, -one.party.since.timestamp()
-
-
-def _entry(runtime: Runtime, one: ListedCard) -> CardEntry:
-    card, party = one.card, one.party
+def _entry(runtime: Runtime, card: Card) -> CardEntry:
+    party, state = runtime.cards.party(card), runtime.cards.state_of(card)
     posted_at = None if card.message_id is None else card.posted_at
     lane = runtime.lanes.get(card.webhook)
     known = runtime.directory.find(None if lane is None else lane.webhook)
@@ -173,8 +170,8 @@ def _entry(runtime: Runtime, one: ListedCard) -> CardEntry:
         webhook=card.webhook,
         party=_cut(party.name or party.id or "") or None,
         over=card.is_over,
-        state=one.state.status.value,
-        reason=runtime.bus.redactor.redact(one.state.reason),
+        state=state.status.value,
+        reason=runtime.bus.redactor.redact(state.reason),
         since=party.since,
         last_change=party.last_change,
         posted=None if posted_at is None else datetime.fromtimestamp(posted_at, UTC),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from .card import Card as Card
 from .cards import Cards as Cards
-from .cards import ListedCard as ListedCard
 from .cards import forget_person as forget_person
 from .cards import opened_store as opened_store
 from .reconciler import CardStatus as CardStatus

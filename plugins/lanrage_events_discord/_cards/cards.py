@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,15 +32,6 @@ class Followed(NamedTuple):
     """the webhooks whose cards show them, so that they are not posted there"""
     failures: dict[int, Exception]
     """what kept them from being followed, or from being kept"""
-
-
-@dataclass(frozen=True, slots=True)
-class ListedCard:
-    """A card as it is now."""
-
-    card: Card
-    party: Party
-    state: CardState
 
 
 class Cards:
@@ -157,13 +147,20 @@ class Cards:
         for reconciler in self._reconcilers.values():
             reconciler.hand_over()
 
-    def open(self) -> list[ListedCard]:
-        """Return the cards whose party is not over, or that are not yet as they should be then."""
-        return [self._listed(card) for card in self._store if not card.is_done]
+    def open(self) -> list[Card]:
+        """Return the cards whose party is not over, or that are not yet as they should be then.
 
-    def _listed(self, card: Card) -> ListedCard:
-        state = self._reconcilers[card.webhook].state_of(card)
-        return ListedCard(card, self._store.party(card), state)
+        They are in the order of the webhooks, and the oldest of each first.
+        """
+        return [card for card in self._store if not card.is_done]
+
+    def state_of(self, card: Card) -> CardState:
+        """Return what is true of a card."""
+        return self._reconcilers[card.webhook].state_of(card)
+
+    def party(self, card: Card) -> Party:
+        """Return the party of a card as it is now, or as it ended."""
+        return self._store.party(card)
 
     def _find(self, id: str) -> Card:
         card = self._store.get(id)

@@ -34,7 +34,7 @@ def card_metrics(cards: Cards | None) -> list[Metric]:
     if cards is None or not statistics:
         return []
 
-    counts = Counter((one.card.webhook, one.state.status) for one in cards.open())
+    counts = Counter((card.webhook, cards.state_of(card).status) for card in cards.open())
     states = [
         Sample(counts[name, status], {"lane": name, "state": status.value})
         for name in statistics
@@ -57,9 +57,9 @@ def card_metrics(cards: Cards | None) -> list[Metric]:
 def stopped_cards(cards: Cards | None) -> dict[str, list[str]]:
     """Return why cards have stopped, by webhook."""
     reasons: dict[str, list[str]] = {}
-    for one in () if cards is None else cards.open():
-        if one.state.status is CardStatus.STOPPED:
-            reasons.setdefault(one.card.webhook, []).append(one.state.reason)
+    for card in () if cards is None else cards.open():
+        if card.stopped:
+            reasons.setdefault(card.webhook, []).append(card.stopped)
 
     return reasons
 

@@ -55,8 +55,8 @@ async def test_metrics_count_cards_by_state_and_what_was_done_for_them(running: 
         await anyio.sleep(10)
         found = figures(s.plugin)
         assert (found["card_posts.lobby"], found["card_reposts.lobby"]) == (2, 1)
-        (card,) = [one for one in s.plugin._runtime.cards.open() if one.card.webhook == "lobby"]
-        await s.call("DELETE", f"/cards/{card.card.id}")
+        (card,) = [one for one in s.plugin._runtime.cards.open() if one.webhook == "lobby"]
+        await s.call("DELETE", f"/cards/{card.id}")
         await anyio.sleep(5)
         assert figures(s.plugin)["card_deletes.lobby"] == 1
 
