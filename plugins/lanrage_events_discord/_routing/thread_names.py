@@ -139,7 +139,7 @@ class ThreadNames:
         is_forum = any(
             route.thread_name and (route.webhook is None or name in route.webhook)
             for route in self._config.routes
-        )
+        ) or any(card.thread and name in card.webhook for card in self._config.cards)
         has_thread = webhook.thread_id or self._config.address(webhook).thread_id
         return (
             NamedThread(FALLBACK_NAME, webhook.applied_tags)

@@ -136,6 +136,18 @@ async def test_messages_beside_a_card_keep_their_net_effect(running: Running) ->
         assert len(channel.texts) == before + 1
 
 
+async def test_messages_beside_the_posts_of_a_forum_have_one_post(running: Running) -> None:
+    channel = Channel()
+    forum = channel.discord.create_webhook(forum=True)
+    config = channel.config(webhook_url=forum.url, cards=[{"thread": True}], plugins=BY_HAND)
+    async with running(**config) as setup:
+        await publish(setup, *joined("Ann"), Notification(title="Soon", message="…"))
+        await publish(setup, GameStarted(game_name="Quake", players=("Ann",)), *joined("Bob"))
+        assert setup.plugin.health().status == "ok"
+        assert sorted(forum.threads.values()) == ["LAN", "LANrage"]
+        assert any("2 here" in json.dumps(one) for one in forum.messages)
+
+
 async def test_what_no_route_takes_is_not_missed_if_it_is_on_a_card(running: Running) -> None:
     channel = Channel()
     routes = [{"events": ["notification"]}]
