@@ -66,6 +66,17 @@ def test_the_same_party_has_the_same_body_whenever_it_is_rendered() -> None:
     assert json.loads(json.dumps(card)) == card
 
 
+def test_time_and_id_are_those_of_the_party(tmp_path: Path) -> None:
+    (tmp_path / "discord").mkdir()
+    for name in ("party_card", "party_recap"):
+        path = tmp_path / "discord" / f"{name}.yaml"
+        path.write_text('footer: "{{ id }} {{ time }} {{ parent_id }}"')
+
+    made = renderer(tmp_path)
+    for message in (made.card(PARTY, config()), made.recap(PARTY, config())):
+        assert message.embeds[0].footer == "id:lan-42 2026-03-06 19:01 UTC"
+
+
 def test_a_card_mentions_nobody_by_itself() -> None:
     for message in (renderer().card(PARTY, config()), renderer().recap(PARTY, config())):
         assert message.body()["allowed_mentions"] == {"parse": []}
