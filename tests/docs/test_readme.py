@@ -179,7 +179,7 @@ def test_a_lan_host_begins_with_two_commands_and_a_picture() -> None:
 
     assert "pip install '.[daemon,http]'" in first_screen
     assert "lanrage-events run" in first_screen
-    assert "docs/_static/demo.svg" in first_screen
+    assert "docs/_static/card.svg" in first_screen
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

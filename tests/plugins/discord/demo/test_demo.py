@@ -93,9 +93,11 @@ async def test_the_card_of_the_evening_is_one_message() -> None:
     assert [record.action for record in states] == ["execute", *["edit"] * (len(states) - 1)]
     assert len(lines) == len(states) == summary.edits + 1
     assert max(map(cell_len, lines)) <= 80
-    for line, shown in zip(lines[:4], ("1 here", "13 here", "14 here", "14 here"), strict=True):
-        assert f"🟢 Friday LAN · 👥 {shown} · " in line
-    assert "🎮 Quake III Arena" in lines[3]
+    # A burst may be two states, by which task comes first.
+    rest = iter(lines)
+    for shown in ("👥 1 here", "👥 13 here", "👥 14 here", "👥 14 here · 🎮 Quake III Arena"):
+        assert any(f"🟢 Friday LAN · {shown}" in line for line in rest)
+
     assert "⚪ Friday LAN" in lines[-2]
     assert "22:40  🌙 Party Over: Friday LAN" in lines[-1]
     # Only the last state is drawn whole.
