@@ -171,6 +171,11 @@ class Envelope:
         one, other = (self.place(self._thread(name).name, webhook_id) for name in (first, second))
         return (one.thread_id, one.name) == (other.thread_id, other.name)
 
+    def creation(self, message: Message, webhook_id: str) -> anyio.Event | None:
+        """Return the end of another lane's request that creates the thread of a message, if any."""
+        name = message.thread_name
+        return self._threads.under_way(webhook_id, name) if name else None
+
     def begin(self, message: Message, webhook_id: str) -> float:
         """Record that a message is about to be sent.
 
@@ -180,7 +185,7 @@ class Envelope:
         if not message.thread_name:
             return 0.0
 
-        seconds = self._threads.begin(webhook_id)
+        seconds = self._threads.begin(webhook_id, message.thread_name)
         self._is_creating = not seconds
         return seconds
 
@@ -192,14 +197,14 @@ class Envelope:
         for ids in message.allowed_mentions.values():
             self._mentions.release(ids)
 
-        is_known = outcome is not None and (
-            outcome.status is not None or not outcome.may_be_carried_out
-        )
-        is_created = outcome is not None and outcome.kind is OutcomeKind.DELIVERED
-        if self._is_creating and is_known and not is_created:
-            self._threads.not_created(webhook_id)
-
-        self._is_creating = False
+        if self._is_creating:
+            self._is_creating = False
+            may_exist = (
+                outcome is None
+                or outcome.kind is OutcomeKind.DELIVERED
+                or (outcome.status is None and outcome.may_be_carried_out)
+            )
+            self._threads.end(webhook_id, message.thread_name, may_exist=may_exist)
 
     def avoid_thread(self, message: Message, outcome: Outcome, webhook_id: str) -> bool:
         """Send elsewhere what Discord creates no thread for; return whether there is another place."""

@@ -393,6 +393,10 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
                     return
 
                 message = self.omissions.apply(message)
+                if (creation := self.envelope.creation(message, webhook.id)) is not None:
+                    await creation.wait()
+                    return
+
                 if seconds := self.envelope.begin(message, webhook.id):
                     self._wait_for_thread(seconds)
                     return

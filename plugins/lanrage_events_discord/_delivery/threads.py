@@ -51,6 +51,8 @@ class Threads:
         self._created: dict[str, list[float]] = self._creations.read(self._parse, {})
         """by the id of the webhook, when it created its last threads, on the event loop's clock"""
         self._paused_until: dict[str, float] = {}
+        self._under_way: dict[str, anyio.Event] = {}
+        """by the id of the webhook and the name, the ends of requests that create a thread"""
         self._newest: dict[str, str] = {}
         """by the id of the webhook, as far as it was looked up since something changed"""
 
@@ -88,8 +90,15 @@ class Threads:
 
         return max(0.0, at - now)
 
-    def begin(self, webhook_id: str) -> float:
-        """Count a thread that is about to be created; return the seconds to wait if it may not be."""
+    def under_way(self, webhook_id: str, name: str) -> anyio.Event | None:
+        """Return the end of a request that creates a thread; None if there is none."""
+        return self._under_way.get(f"{webhook_id}/{name}")
+
+    def begin(self, webhook_id: str, name: str) -> float:
+        """Count a thread that is about to be created; return the seconds to wait if it may not be.
+
+        If it may, the caller calls :meth:`end` afterwards.
+        """
         if seconds := self.seconds_until_new(webhook_id):
             return seconds
 
@@ -97,11 +106,18 @@ class Threads:
         times.append(anyio.current_time())
         # Before the request: if the process ends before the answer, it may have been created.
         self._write_creations()
+        self._under_way[f"{webhook_id}/{name}"] = anyio.Event()
         return 0.0
 
-    def not_created(self, webhook_id: str) -> None:
-        """Count the last thread no more, which Discord did not create."""
-        if times := self._created.get(webhook_id):
+    def end(self, webhook_id: str, name: str, *, may_exist: bool) -> None:
+        """Record that the request that creates a thread has ended.
+
+        :param may_exist: whether Discord may have created it; if not, it is not counted
+        """
+        if (event := self._under_way.pop(f"{webhook_id}/{name}", None)) is not None:
+            event.set()
+
+        if not may_exist and (times := self._created.get(webhook_id)):
             times.pop()
             self._write_creations()
 

@@ -516,7 +516,7 @@ def threads_in(folder: Path, clock: Clock) -> Threads:
 
 def create(threads: Threads, name: str, number: int, webhook_id: str = "1") -> bool:
     """Create the thread of a name as an envelope does; return whether it may."""
-    if threads.place(webhook_id, name).name != name or threads.begin(webhook_id):
+    if threads.place(webhook_id, name).name != name or threads.begin(webhook_id, name):
         return False
 
     threads.remember(webhook_id, name, str(10**17 + number))
@@ -588,13 +588,13 @@ async def test_thread_that_was_begun_counts_though_its_answer_was_lost(tmp_path:
     for number in range(9):
         create(threads, str(number), number)
 
-    assert threads.begin("1") == 0.0
+    assert threads.begin("1", "x") == 0.0
     # The process was killed, and the next one knows.
     threads = threads_in(tmp_path, clock)
-    assert threads.begin("1") > 3590
+    assert threads.begin("1", "x") > 3590
     # Of another one, it is known that Discord did not create it.
-    threads.not_created("1")
-    assert threads.begin("1") == 0.0
+    threads.end("1", "x", may_exist=False)
+    assert threads.begin("1", "x") == 0.0
 
 
 @pytest.mark.slow
@@ -677,7 +677,7 @@ async def test_post_that_the_command_test_creates_is_used(tmp_path: Path) -> Non
             Memory(tmp_path / "discord.threads.json", "ids"),
             Memory(tmp_path / "discord.thread_times.json", "times"),
         )
-        assert other.begin(forum.id) == 0.0
+        assert other.begin(forum.id, "Saturday") == 0.0
         other.remember(forum.id, "Saturday", forum.create_thread("Saturday"))
         await bus.publish(joined("Bob", "Saturday"))
         await anyio.sleep(5)
@@ -712,3 +712,52 @@ async def test_preview_shows_the_thread_and_its_tags(
     [preview] = bus.plugins.preview(event)["discord"]
     body: Any = preview.json
     assert (body["thread_name"], body["applied_tags"]) == (thread, tags)
+
+
+@pytest.mark.slow
+async def test_two_webhooks_with_one_url_create_a_post_once() -> None:
+    discord = StandInDiscord(latency=0.5)
+    forum, webhooks = forum_of(discord)
+    webhooks["again"] = webhooks["forum"]
+    async with running(discord, webhooks=webhooks) as (bus, plugin):
+        for number in range(6):
+            await bus.publish(joined("Ann", f"party {number}"))
+            await anyio.sleep(5)
+
+        assert plugin.pending == 0
+
+    assert [*forum.threads.values()] == [f"party {number}" for number in range(6)]
+    assert len(forum.messages) == 12
+
+
+@pytest.mark.slow
+async def test_tag_that_discord_rejects_is_left_out_from_then_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        headers = {"via": "1.1 google"}
+        if "applied_tags" not in bodies[-1]:
+            message = {"id": str(len(bodies)), "channel_id": str(len(bodies))}
+            return httpx.Response(200, headers=headers, json=message)
+
+        errors = {"applied_tags": {"0": {"_errors": [{"code": "X", "message": "Unknown tag"}]}}}
+        error = {"code": 50035, "message": "Invalid Form Body", "errors": errors}
+        return httpx.Response(400, headers=headers, json=error)
+
+    _, webhooks = forum_of(StandInDiscord(), applied_tags=["7"])
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        plugin = DiscordPlugin(DiscordConfig.model_validate({"webhooks": webhooks}), http=http)
+        bus = EventBus()
+        bus.register(plugin, "discord")
+        async with bus:
+            for party in ("Friday", "Saturday"):
+                await bus.publish(joined("Ann", party))
+                await anyio.sleep(5)
+
+            assert plugin.pending == 0
+
+    assert [body.get("thread_name") for body in bodies] == ["Friday", "Friday", "Saturday"]
+    assert "rejects applied_tags" in caplog.text
