@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,14 @@ def test_the_view_of_a_database_beside_an_outbox_is_listed(tmp_path: Path, run: 
         "1      Hall A             -\n"
         "2      \\u001b[31mHall\\nB  -\n"
     )
+
+
+def test_the_view_of_the_page_is_listed(tmp_path: Path, run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "outbox.md").read_text("utf-8")
+    [view] = re.findall(r"^```sql\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    table = "CREATE TABLE boards (id INTEGER PRIMARY KEY, name TEXT, title TEXT, problem TEXT)"
+    put(tmp_path / "pager.boards", "Hall A", schema=(table, view))
+    assert "BOARD  TITLE  PROBLEM\n1      -      -\n" in run()[1]
 
 
 def test_views_as_json_and_up_to_a_limit(tmp_path: Path, run: Run) -> None:

@@ -83,6 +83,7 @@ UNCHECKED = {
     "js": "a browser would have to run it; tests/plugins/http/browser follow the same feed",
     "nginx": "it needs nginx",
     "sh": "the commands of the README, read by test_readme.py and run in CI",
+    "sql": "run by cli/test_outbox_views.py",
     "text": "output; compared with what a program prints where one stands above it",
 }
 # Words in a console that are commands of others, or make or need what a test must not touch.

@@ -13,10 +13,8 @@ from .reconciler import CardStatus
 from .statistics import CardStatistics
 
 _COUNTERS: Mapping[str, tuple[str, Callable[[CardStatistics], int]]] = {
-    "requests": ("Requests that were sent for cards", lambda one: one.requests),
     "posts": ("Messages that were posted for cards, polls included", lambda one: one.posts),
     "edits": ("Edits of cards", lambda one: one.edits),
-    "deletes": ("Messages of cards that were deleted", lambda one: one.deletes),
     "reposts": (
         "Cards that were posted again since their message was gone",
         lambda one: one.reposts,
