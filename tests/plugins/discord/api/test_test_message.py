@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lanrage_events import PeerJoined
 from lanrage_events.http import RouteError
 from lanrage_events_discord.testing import StandInDiscord
 
@@ -105,6 +106,26 @@ async def test_thread_that_the_test_creates_is_used_by_the_events(running: Runni
         await s.settle()
         assert len(forum.threads) == 1
         assert len(discord.journal.accepted) == 2
+
+
+@pytest.mark.slow
+async def test_test_creates_no_post_beyond_ten_an_hour(running: Running) -> None:
+    discord = StandInDiscord()
+    forum = discord.create_webhook(forum=True)
+    webhooks = {"forum": {"url": forum.url, "thread_name": "{{ party_name }}"}}
+    async with running(discord, webhooks=webhooks) as setup:
+        for number in range(10):
+            await setup.bus.publish(PeerJoined(peer_name="Ann", party_name=f"party {number}"))
+            await anyio.sleep(5)
+            forum.delete_thread([*forum.threads][-1])
+
+        for _ in range(11):
+            result = await setup.post("/test", {"webhook": "forum"})
+
+        assert not result["delivered"]
+        assert "10 forum posts were created within an hour" in result["reason"]
+        assert 3000 < result["retry_after"] < 3600
+        assert not forum.threads
 
 
 async def test_thread_that_was_deleted_is_reported_and_created_again(running: Running) -> None:

@@ -761,3 +761,41 @@ async def test_tag_that_discord_rejects_is_left_out_from_then_on(
 
     assert [body.get("thread_name") for body in bodies] == ["Friday", "Friday", "Saturday"]
     assert "rejects applied_tags" in caplog.text
+
+
+@pytest.mark.slow
+async def test_alerts_go_to_the_webhooks_own_post() -> None:
+    discord = StandInDiscord()
+    forum, webhooks = forum_of(discord)
+    broken = discord.create_webhook()
+    webhooks["broken"] = {"url": broken.url}
+    broken.delete()
+    alerts = {"webhook": "forum", "late_after": 60}
+    async with running(discord, webhooks=webhooks, alerts=alerts) as (bus, _):
+        await bus.publish(joined("Ann", "Friday"))
+        await anyio.sleep(600)
+
+    texts = shown(forum)
+    assert "broken" in str(texts["LANrage"])
+    assert len(texts["Friday"]) == 1
+
+
+@pytest.mark.slow
+async def test_cancelled_creation_counts_and_lets_others_create() -> None:
+    discord = StandInDiscord(latency=2)
+    forum, webhooks = forum_of(discord)
+    async with httpx.AsyncClient(transport=discord.transport()) as http:
+        plugin = DiscordPlugin(DiscordConfig.model_validate({"webhooks": webhooks}), http=http)
+        bus = EventBus(drain_timeout=0.5)
+        bus.register(plugin, "discord")
+        with anyio.move_on_after(1):
+            async with bus:
+                await bus.publish(joined("Ann", "Friday"))
+                await anyio.sleep(100)
+
+        assert len(forum.threads) <= 1
+        async with running(discord, webhooks=webhooks) as (again, _):
+            await again.publish(joined("Bob", "Friday"))
+            await anyio.sleep(10)
+
+    assert "Bob" in str(shown(forum)["Friday"])
