@@ -633,7 +633,7 @@ class DiscordPlugin:
 
     @hookimpl
     def templates_changed(self, bus: Bus) -> list[ConfigProblem]:
-        """Read the templates again; what waits in the outbox stays as it was rendered."""
+        """Read the templates again; what waits in the outbox stays as it was rendered, and cards do not."""
         if self._renderer is None:
             return []
 
@@ -641,6 +641,9 @@ class DiscordPlugin:
             self._thread_names.reload()
 
         errors = self._renderer.reload(bus.template_folders(), bus.events.types())
+        if self._runtime is not None:
+            self._runtime.cards.refresh()
+
         return [error.as_problem() for error in errors]
 
     @hookimpl

@@ -141,6 +141,7 @@ class DiscordAPI:
         runtime = self._runtime()
         with setup_errors():
             await runtime.setup.set_invite(request.body.invite_url)
+            runtime.cards.refresh()
 
         return await _status(runtime)
 

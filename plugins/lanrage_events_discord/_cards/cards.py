@@ -134,6 +134,10 @@ class Cards:
     def begin(self) -> None:
         """Bring all cards up to date, now that the lanes have begun."""
         self._lanes.on_change = self._changed
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Render all cards again, since templates or the invite may be other ones."""
         for reconciler in self._reconcilers.values():
             reconciler.restart()
 

@@ -367,7 +367,7 @@ class Reconciler:
                 self._failed(card, step, outcome)
             elif verdict is Verdict.GONE:
                 card.is_due = True
-                if lane.handle_gone(outcome, webhook):
+                if lane.handle_gone(outcome, webhook, card.thread_id or ""):
                     return
 
                 # Only the thread of the lane is gone, which is created again.

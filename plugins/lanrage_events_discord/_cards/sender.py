@@ -141,6 +141,7 @@ class Sender:
                 await self._store.save(card)
 
             posted = await self._pictures.attach(message)
+            card.thread_id = message.thread_id or None
             outcome = await self._execute(webhook, posted)
         finally:
             envelope.answered(message, outcome, webhook.id)

@@ -45,6 +45,7 @@ class Channel:
         self.discord = StandInDiscord(**{"latency": 0.04, **discord})
         self.webhook = self.discord.create_webhook(forum=forum)
         self.plugin: Any = None
+        self.setup: Any = None
         self._bus: Any = None
 
     @asynccontextmanager
@@ -58,8 +59,13 @@ class Channel:
         config = {"webhook_url": self.webhook.url, "cards": [card], **(more or {})}
         plugins = {"parties": Parties()}
         async with self._running(self.discord, folder, plugins=plugins, **config) as setup:
-            self.plugin, self._bus = setup.plugin, setup.bus
+            self.plugin, self._bus, self.setup = setup.plugin, setup.bus, setup
             yield self
+
+    async def replace(self) -> None:
+        """Replace the plugin by another one, as a reload of the configuration does."""
+        self.plugin = type(self.plugin)(self.plugin.config, http=self.plugin._http)
+        await self._bus.plugins.replace("discord", self.plugin)
 
     async def publish(self, *events: Event) -> None:
         """Publish events that the plugin has kept when this returns."""
@@ -116,10 +122,16 @@ class Channel:
         return self.plugin._runtime
 
     @property
+    def open_cards(self) -> list[Any]:
+        """The cards of which something is still to be done, or may be."""
+        found: list[Any] = self.runtime.cards.open()
+        return found
+
+    @property
     def states(self) -> list[tuple[str, str]]:
-        """The state of each card, and why."""
-        listed = self.runtime.cards.list()
-        return [(str(one.state.status), one.state.reason) for one in listed]
+        """The state of each open card, and why."""
+        states = [self.runtime.cards.state_of(card) for card in self.open_cards]
+        return [(str(one.status), one.reason) for one in states]
 
     @property
     def statistics(self) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lanrage_events.testing import virtual_time
 from lanrage_events_discord.testing import Fail, Reset, StandInRequest
 
 from ._channel import Channel, Running, text
@@ -138,8 +139,8 @@ async def test_a_stopped_card_goes_on_when_it_is_posted_again(running: Running) 
             await anyio.sleep(4)
 
         assert channel.states[0][0] == "stopped"
-        [listed] = channel.runtime.cards.list()
-        await channel.runtime.cards.post_again(listed.card.id)
+        [card] = channel.open_cards
+        await channel.runtime.cards.post_again(card.id)
         await anyio.sleep(5)
         assert channel.states == [("shown", "")]
         assert "60" in text(channel.cards[-1])
@@ -166,7 +167,7 @@ async def test_a_limit_is_waited_for_and_never_a_reason_for_another_message(
 async def test_ten_old_cards_of_a_channel_are_right_soon(running: Running) -> None:
     channel = Channel(running)
     names = [f"Party {number}" for number in range(10)]
-    async with channel.open() as party:
+    async with channel.open(bump="never") as party:
         for name in names:
             await party.join("Ann", party=name)
 
@@ -393,11 +394,17 @@ async def test_roles_are_called_once_a_party(running: Running, tmp_path: Path) -
 
 async def test_roles_are_called_once_there_are_enough(running: Running) -> None:
     channel = Channel(running)
-    mention = {"roles": ["123456789012345678"], "when": {"count": 3}}
+    mention = {"roles": ["123456789012345678"], "when": {"count": 3}, "cooldown": "1h"}
     async with channel.open(mention=mention) as party:
         for number in range(6):
             await party.join(f"P{number}")
             await anyio.sleep(5)
+
+        for number in range(3):
+            await party.join(f"Q{number}", party="Other")
+            await anyio.sleep(5)
+
+        assert channel.states == [("shown", "")] * 2
 
     called = [
         one
@@ -406,8 +413,9 @@ async def test_roles_are_called_once_there_are_enough(running: Running) -> None:
     ]
     assert [one.action for one in called] == ["execute"]
     assert "P2" in str(called[0].body)
-    assert len(channel.cards) == 1
+    assert len(channel.cards) == 2
     assert "P5" in text(channel.cards[0])
+    assert "Q2" in text(channel.cards[1])
 
 
 async def test_a_mention_whose_answer_is_lost_is_not_repeated(running: Running) -> None:
@@ -567,17 +575,23 @@ async def test_a_muted_webhook_gets_no_new_card_and_edits_go_on(running: Running
         assert len(channel.cards) == 3
 
 
-async def test_a_first_message_in_quiet_hours_makes_no_sound(running: Running) -> None:
+async def test_a_first_message_in_quiet_hours_makes_no_sound_and_calls_no_one(
+    running: Running,
+) -> None:
     channel = Channel(running)
-    quiet = [{"from": "00:00", "to": "24:00", "then": "silent"}]
     mention = {"roles": ["123456789012345678"]}
-    async with channel.open(silent=False, mention=mention, more={"quiet": quiet}) as party:
+    async with channel.open(silent=False, mention=mention) as party:
+        await party.plugin.mute(60, then="silent")
         await party.join("Ann")
+        await anyio.sleep(100)
+        channel.webhook.delete_message(channel.cards[0]["id"])
+        await party.join("Bob")
         await anyio.sleep(5)
 
-    [posted] = channel.discord.journal
-    assert posted.body["flags"] == 4096
-    assert not posted.body["allowed_mentions"].get("roles")
+    first, again = [one for one in channel.discord.journal if one.action == "execute"]
+    for posted in (first, again):
+        assert posted.body["flags"] == 4096
+        assert not posted.body["allowed_mentions"].get("roles")
 
 
 async def test_a_removed_card_is_deleted_and_does_not_come_back(
@@ -587,8 +601,8 @@ async def test_a_removed_card_is_deleted_and_does_not_come_back(
     async with channel.open(tmp_path) as party:
         await party.join("Ann")
         await anyio.sleep(5)
-        [listed] = channel.runtime.cards.list()
-        await channel.runtime.cards.remove(listed.card.id)
+        [card] = channel.open_cards
+        await channel.runtime.cards.remove(card.id)
         await anyio.sleep(5)
         assert channel.cards == []
 
@@ -604,8 +618,8 @@ async def test_posted_again_it_is_below_all(running: Running) -> None:
         await anyio.sleep(5)
         await party.notify()
         await anyio.sleep(5)
-        [listed] = channel.runtime.cards.list()
-        await channel.runtime.cards.post_again(listed.card.id)
+        [card] = channel.open_cards
+        await channel.runtime.cards.post_again(card.id)
         await anyio.sleep(5)
         assert len(channel.cards) == 1
         assert channel.webhook.messages[-1]["id"] == channel.cards[0]["id"]
@@ -680,3 +694,94 @@ async def test_a_step_of_the_clock_changes_nothing(
         assert len(channel.since(count)) == 1
         await anyio.sleep(30)
         assert [one.action for one in channel.since(count)] == ["edit", "execute", "delete"]
+
+
+async def test_a_card_goes_to_the_thread_of_its_webhook(running: Running) -> None:
+    channel = Channel(running, forum=True)
+    webhook = {"url": channel.webhook.url, "thread_name": "Evening"}
+    more = {"webhook_url": None, "webhooks": {"default": webhook}}
+    async with channel.open(more=more) as party:
+        await party.join("Ann")
+        await anyio.sleep(5)
+        await party.notify()
+        await party.join("Bob")
+        await anyio.sleep(5)
+        assert list(channel.webhook.threads.values()) == ["Evening"]
+        assert "Bob" in text(channel.cards[0])
+        channel.discord.faults.fail(404, code=10003, message="Unknown Channel", action="edit")
+        await party.join("Eve")
+        await anyio.sleep(5)
+        assert list(channel.webhook.threads.values()) == ["Evening"] * 2
+        assert "Eve" in text(channel.cards[1])
+        channel.discord.faults.fail(404, code=10003, message="Unknown Channel", action="execute")
+        await party.join("Max", party="Other")
+        await anyio.sleep(5)
+        assert list(channel.webhook.threads.values()) == ["Evening"] * 3
+        assert "Max" in text(channel.cards[2])
+        assert channel.runtime.lanes["default"].is_usable
+
+
+async def test_a_card_follows_its_template_and_the_invite(running: Running, tmp_path: Path) -> None:
+    channel = Channel(running)
+    template = tmp_path / "discord" / "party_card.yaml"
+    template.parent.mkdir()
+    template.write_text("title: First\n")
+    async with channel.open(more={"templates": [tmp_path]}) as party:
+        await party.join("Ann")
+        await anyio.sleep(5)
+        template.write_text('title: "Come: {{ invite }}"\n')
+        party.plugin.templates_changed(party.setup.bus)
+        await anyio.sleep(5)
+        assert "Come" in text(channel.cards[0])
+        await party.setup.post("/invite", {"invite_url": "https://discord.gg/abc"})
+        await anyio.sleep(5)
+        assert "discord.gg" in text(channel.cards[0])
+        assert len(channel.cards) == 1
+
+
+@pytest.mark.parametrize("action", ["edit", "execute"])
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 3.0])
+async def test_a_plugin_that_is_replaced_in_the_middle_leaves_nothing_half_done(
+    running: Running, tmp_path: Path, action: Any, seconds: float
+) -> None:
+    channel = Channel(running)
+    async with channel.open(tmp_path) as party:
+        if action == "edit":
+            await party.join("Ann")
+            await anyio.sleep(5)
+
+        channel.discord.faults.hang(seconds, action=action)
+        await party.join("Bob")
+        await anyio.sleep(0.001)
+        began = anyio.current_time()
+        await party.replace()
+        assert anyio.current_time() - began <= 4
+        await party.join("Eve")
+        await anyio.sleep(10)
+        [card] = channel.cards
+        assert "Bob" in text(card)
+        assert "Eve" in text(card)
+        assert channel.states == [("shown", "")]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_task_that_is_cancelled_natively_loses_nothing(
+    running: Running, tmp_path: Path, backend: Any
+) -> None:
+    name, options = virtual_time(backend)
+
+    async def end_abruptly() -> None:
+        channel = Channel(running)
+        with anyio.move_on_after(10.02):
+            async with channel.open(tmp_path, every="1s") as party:
+                await party.join("Ann")
+                await anyio.sleep(10)
+                await party.join("Bob")
+                await anyio.sleep_forever()
+
+        async with channel.open(tmp_path):
+            await anyio.sleep(5)
+            [card] = channel.cards
+            assert "Bob" in text(card)
+
+    anyio.run(end_abruptly, backend=name, backend_options=options)

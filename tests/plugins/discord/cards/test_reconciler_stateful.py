@@ -69,6 +69,7 @@ class History:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.inside: dict[str, set[str]] = {}
+        self.ended = 0
         self.was_deleted = False
 
     async def do(self, step: tuple[Any, ...]) -> None:
@@ -83,6 +84,7 @@ class History:
                 self.inside[party].discard(f"P{number}")
             case ("end", party) if party in self.inside:
                 await channel.end(party)
+                self.ended += 1
                 del self.inside[party]
             case ("wait", seconds):
                 await anyio.sleep(seconds)
@@ -98,9 +100,8 @@ class History:
             case ("mute", seconds):
                 await channel.plugin.mute(seconds)
             case ("again", number):
-                cards = channel.runtime.cards.list()
-                if number < len(cards):
-                    await channel.runtime.cards.post_again(cards[number].card.id)
+                if number < len(channel.open_cards):
+                    await channel.runtime.cards.post_again(channel.open_cards[number].id)
             case _:
                 pass
 
@@ -109,9 +110,9 @@ class History:
         channel = self.channel
         channel.discord.faults.clear()
         await anyio.sleep(700)
-        for listed in channel.runtime.cards.list():
-            if listed.card.stopped:
-                await channel.runtime.cards.post_again(listed.card.id)
+        for card in channel.open_cards:
+            if card.stopped:
+                await channel.runtime.cards.post_again(card.id)
 
         for party in self.inside if self.was_deleted else ():
             await channel.join("Last", party=party)
@@ -126,29 +127,23 @@ class History:
     def check(self) -> None:
         """Check that Discord shows each party once, as it is, and nothing was mentioned twice."""
         channel = self.channel
-        states = channel.runtime.cards.list()
-        assert [one.state.reason for one in states if one.state.status != "shown"] == []
-        known = {one.card.message_id for one in states}
+        assert [state for state in channel.states if state[0] != "shown"] == []
         shown = {one["id"]: one for one in channel.cards}
-        for listed in states:
-            card = listed.card
+        for card in channel.open_cards:
             assert card.formers == []
-            if card.is_over or card.webhook_id != channel.webhook.id:
-                continue
-
-            names = {*re.findall(r"P[0-9]|Last", text(shown[card.message_id]))}
+            assert card.webhook_id == channel.webhook.id
+            names = {*re.findall(r"P[0-9]|Last", text(shown.pop(card.message_id)))}
             if not card.is_plain:
-                assert names == self.inside[listed.party.name]
+                assert names == self.inside[channel.runtime.cards.party(card).name]
 
-        # What else is there are messages whose answers were lost.
-        orphans = [one for one in shown if one not in known]
+        assert len(channel.open_cards) == len(self.inside)
+        # What else is there are recaps, and messages whose answers were lost.
         lost = [
             record
             for record in channel.discord.journal
             if record.action == "execute" and record.accepted and record.fault
         ]
-        assert len(orphans) <= len(lost)
-        assert sum(1 for one in states if not one.card.is_over) == len(self.inside)
+        assert len(shown) <= self.ended + len(lost)
 
 
 async def live(story: list[tuple[Any, ...]], running: Running, folder: Path) -> None:
