@@ -59,6 +59,7 @@ class Envelope:
         self._is_elsewhere = False
         """whether the last message goes to another thread than its events ask for"""
         self._logged_until = LONG_AGO
+        self._is_new_reason = False
         self.elsewhere = 0
         """how many events were posted in another thread, since too many were created"""
         self._quietness = quietness
@@ -225,6 +226,11 @@ class Envelope:
         """Forget a thread that the webhook created; return whether there was one."""
         return self._threads.forget(webhook_id, thread_id)
 
+    def take_new_reason(self) -> str:
+        """Return, once an hour, why events are posted in another thread; empty if they are not."""
+        is_new, self._is_new_reason = self._is_new_reason, False
+        return f"{TOO_MANY_CREATED}, so further events go to the newest one" if is_new else ""
+
     def elsewhere_reason(self, webhook_id: str) -> str:
         """Why events are posted in another thread now, empty if they are not."""
         seconds = self._threads.seconds_until_new(webhook_id)
@@ -257,9 +263,7 @@ class Envelope:
         if self._is_elsewhere:
             self.elsewhere += message.entries
             now = anyio.current_time()
-            if now >= self._logged_until:
-                logger.warning("%s, so further events go to the newest one", TOO_MANY_CREATED)
-
+            self._is_new_reason = now >= self._logged_until
             self._logged_until = now + NEW_SECONDS
 
 

@@ -527,6 +527,9 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.envelope.delivered(message, webhook.id, outcome.channel_id)
+        if reason := self.envelope.take_new_reason():
+            logger.warning("webhook '%s': %s", self.name, reason)
+
         self.pacing.sent()
         self.omissions.delivered()
         self.record.delivered(message.entries)

@@ -338,6 +338,7 @@ async def test_no_more_than_ten_posts_an_hour_then_the_newest_takes_their_place(
         assert "10 forum posts were created within an hour" in bus.health()["discord"].detail
         await bus.publish(joined("next", "party 40"))
         await anyio.sleep(5)
+        assert caplog.text.count("webhook 'forum': 10 forum posts were created") == 1
         assert caplog.text.count("10 forum posts were created") == 1
         await anyio.sleep(3600)
         assert "forum posts" not in bus.health()["discord"].detail
