@@ -109,8 +109,8 @@ class Cards:
                 await self._store.save()
             except OSError as error:
                 failures |= dict.fromkeys(shown, error)
-
-            self._redraw()
+            finally:
+                self._redraw()
 
         return Followed(shown, failures)
 

@@ -25,6 +25,9 @@ class EndedParties:
         self._named: dict[str, Followed] = {}
         """by what they were called; of those with one name, the last"""
 
+    def __len__(self) -> int:
+        return len(self._all)
+
     def __iter__(self) -> Iterator[Followed]:
         return iter(tuple(self._all))
 

@@ -40,6 +40,12 @@ def card_metrics(cards: Cards | None) -> list[Metric]:
     ]
     return [
         Metric(name="cards", help="Open cards, by state", samples=states),
+        Metric(
+            name="cards_bounded",
+            help="What was left out, since there are bounds: cards, and what is of their parties",
+            kind="counter",
+            samples=[Sample(count, {"what": what}) for what, count in cards.bounded.items()],
+        ),
         *(
             Metric(
                 name=f"card_{name}",

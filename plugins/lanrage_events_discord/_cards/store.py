@@ -15,6 +15,7 @@ from collections.abc import (
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 
@@ -42,7 +43,7 @@ from .followed import Followed
 logger = logging.getLogger("lanrage_events.discord")
 
 MOST_CARDS = 10_000
-"""of parties that are not over"""
+"""of parties that are not over, and as many parties that are over"""
 KEPT_SECONDS = 7 * 24 * 60 * 60.0
 """how long a card is known whose party is over"""
 _STALE_SECONDS = 31 * 24 * 60 * 60.0
@@ -179,12 +180,13 @@ class CardStore:
         self, event: PartyEvent, keys: Sequence[str], before: Followed | None
     ) -> Followed | None:
         """Return the party that an event was about, or would have been in time."""
-        is_end = isinstance(event, PartyEnded)
-        if not keys:
-            late = self._ended.find(event) if is_end or before is None else None
-            return late or before
+        if isinstance(event, PartyEnded):
+            return before if keys else self._ended.find(event)
 
-        return before if is_end else self._open.get(keys[0], before)
+        if not keys:
+            return before or self._ended.find(event)
+
+        return self._open.get(keys[0], before)
 
     def _update(self, key: str, event: PartyEvent) -> None:
         """Note that a party has changed, and give it the cards that it does not have yet."""
@@ -278,9 +280,13 @@ class CardStore:
         self._forget_old()
 
     def _forget_old(self) -> None:
-        """Forget the parties that have been over for long."""
+        """Forget the parties that have been over for long, and the first ones beyond the bound."""
         for followed in self._ended.before(self._wall_clock() - KEPT_SECONDS):
             self._forget(followed)
+
+        for followed in islice(self._ended, max(0, len(self._ended) - self.most_cards)):
+            self._forget(followed)
+            self._note_bound()
 
     def _forget(self, followed: Followed) -> None:
         """Forget a party with its cards."""
@@ -301,8 +307,8 @@ class CardStore:
         self._bounded += 1
         if self._bounded & (self._bounded - 1) == 0:
             logger.warning(
-                "more than %s cards of parties that are not over: so far %s were not posted, and"
-                " their events are posted as messages",
+                "more than %s cards: so far %s were left out, and the events of parties without a"
+                " card are posted as messages",
                 f"{self.most_cards:,}",
                 f"{self._bounded:,}",
             )
@@ -315,7 +321,7 @@ class CardStore:
         :param card: one that the caller has changed
         :raises OSError: if it cannot be written; the next call tries again
         """
-        if card is not None and card.party in self._known:
+        if card is not None and card.id in self._cards.get(card.webhook, {}):
             self._file.put(card)
 
         try:

@@ -324,10 +324,23 @@ async def test_the_number_of_cards_has_a_bound(caplog: pytest.LogCaptureFixture)
         events = [joined(party=name) for name in ("One", "Two", "Three")]
         assert follow(store, events) == [{"default", "all"}, {"default"}, set()]
         assert store.bounded["cards"] == 3
-        assert "more than 3 cards of parties that are not over" in caplog.text
-        # An end makes room, but who has no card has none later either, until something is known of it.
-        follow(store, [ended(party="One")])
+        assert "more than 3 cards: so far 1 were left out" in caplog.text
+        follow(store, [ended(party="One")])  # makes room
         assert follow(store, [joined("Bob", 5, "Four")]) == [{"default", "all"}]
+
+
+async def test_the_number_of_cards_whose_party_is_over_has_a_bound(tmp_path: Path) -> None:
+    path, configs = tmp_path / "discord.cards", [CardConfig()]
+    async with SmallStore.opened(path, configs, wall_clock=Wall()) as store:
+        for name in "ABCDE":
+            follow(store, [joined(party=name), ended(party=name)])
+
+        assert [store.party(card).name for card in store] == ["C", "D", "E"]
+        assert store.bounded["cards"] == 2
+        await store.save()
+
+    async with SmallStore.opened(path, configs, wall_clock=Wall()) as store:
+        assert [store.party(card).name for card in store] == ["C", "D", "E"]
 
 
 async def test_ten_thousand_parties_and_a_thousand_members_are_the_most() -> None:

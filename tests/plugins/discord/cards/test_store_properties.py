@@ -111,7 +111,9 @@ async def follow_all(path: Path, steps: Sequence[Event | str]) -> None:
                 changed = store.changed()
                 assert all(card.is_due for card in changed)
                 check(store, parties, had)
-                assert set(store.follow(step)) == shown
+                # By its name alone, an end that comes again may be that of an earlier party.
+                again = set(store.follow(step))
+                assert again == shown or (isinstance(step, PartyEnded) and not shown)
                 assert store.changed() == []
 
             await store.save()
