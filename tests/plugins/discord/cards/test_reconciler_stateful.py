@@ -1,7 +1,7 @@
 """Whatever happens in whatever order: at the end Discord shows the final state, once.
 
 Each life is a bus with the plugin, on the same files. ``LANRAGE_EVENTS_EXAMPLES`` says how many
-histories are tried, 12 by default; only if it is set is what fails made smaller.
+histories are tried, 7 by default; only if it is set is what fails made smaller.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ async def live(story: list[tuple[Any, ...]], running: Running, folder: Path) -> 
 
 
 @settings(
-    max_examples=int(EXAMPLES or 12),
+    max_examples=int(EXAMPLES or 7),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[*Phase] if EXAMPLES else [Phase.explicit, Phase.reuse, Phase.generate],
