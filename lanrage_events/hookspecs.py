@@ -402,6 +402,19 @@ def invite_url() -> str | None:
 
 
 @hookspec
+def mention_player(player: str, event: Event) -> str | None:
+    """Called when a message may mention a player; returns the id of the user in Discord, None if unknown.
+
+    It is called where a template of Discord says so, for players that the configuration does not know,
+    and returns quickly, without waiting. Names can be imitated: where the event has a ``peer_id``, rely on
+    that.
+
+    :param player: the name, as the template has it
+    :param event: what the message is about
+    """
+
+
+@hookspec
 def metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
     """Called when the metrics are read; returns quickly, without waiting.
 

@@ -404,9 +404,9 @@ class EventBus(Bus):
 
     # Querying
 
-    def query(self, hook: str) -> dict[str, Any]:
+    def query(self, hook: str, *arguments: object) -> dict[str, Any]:
         self._loop.check_thread()
-        return self._registry.queries.query(hook)
+        return self._registry.queries.query(hook, *arguments)
 
     async def call(
         self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any

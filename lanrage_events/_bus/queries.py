@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from .._files import is_same_file
 from .._reports import ConfigProblem, Health, Preview
 from ..abc import Bus, Person
 from .hooks import (
+    ASKED,
     QUERIES,
     Hooks,
     WrongAnswer,
@@ -80,10 +82,10 @@ class Queries:
         self._instruments = instruments
         self._watch = watch
 
-    def query(self, hook_name: str) -> dict[str, Any]:
-        """Call a hook that declares something, and return the answers by plugin."""
-        if hook_name not in QUERIES:
-            known = ", ".join(sorted(QUERIES))
+    def query(self, hook_name: str, *arguments: object) -> dict[str, Any]:
+        """Call a hook that declares or knows something, and return the answers by plugin."""
+        if hook_name not in (ASKED if arguments else QUERIES):
+            known = ", ".join(sorted(QUERIES | ASKED))
             raise ValueError(f"'{hook_name}' is not a hook that can be queried, known are {known}")
 
         answers: dict[str, Any] = {}
@@ -93,7 +95,8 @@ class Queries:
             if hook is not None:
                 try:
                     with self._watch.calls(name, hook_name):
-                        answers[name] = call(checked_answer, hook_name, hook)
+                        asked = partial(hook, *arguments)
+                        answers[name] = call(checked_answer, hook_name, asked)
                 except Exception as error:
                     self._instruments.hook_failed(name, hook_name, None, error)
 

@@ -402,15 +402,17 @@ class Bus(ABC):
     # Querying
 
     @abstractmethod
-    def query(self, hook: str) -> dict[str, Any]:
-        """Call a hook by which plugins declare something, and return the answers by plugin.
+    def query(self, hook: str, *arguments: object) -> dict[str, Any]:
+        """Call a hook by which plugins declare or know something, and return the answers by plugin.
 
         Iterables are returned as tuples, whose items are not checked, except that those of
         ``replaced_events`` are pairs of events, of ``template_folders`` folders, and of
         ``written_files`` paths or file descriptors. A plugin whose hook fails is logged and skipped.
 
         :param hook: ``http_pages``, ``http_routes``, ``invite_url``, ``metrics``, ``outbox``,
-            ``replaced_events``, ``template_folders`` or ``written_files``
+            ``replaced_events``, ``template_folders`` or ``written_files``; with arguments
+            ``mention_player``
+        :param arguments: what it is called with
         :raises ValueError: if it is any other hook
         """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -36,6 +36,8 @@ class TemplateFilter:
     """whether it writes a value for one place, so that elsewhere the leaf's own way applies as well"""
     excludes: Mapping[str, str] = field(default_factory=dict, hash=False)
     """why it makes no sense together with other filters, by their names; that is an error"""
+    leaves: Collection[str] = ()
+    """the paths of the leaves that it is for; elsewhere it is an error. All if it is empty"""
 
 
 class Marks:

@@ -243,7 +243,7 @@ class CompiledLeaf:
 
     def _compile(self, environment: Environment, marking: Marking, text: str) -> Compiled:
         tree = environment.parse(text)
-        check_filters(tree, marking)
+        check_filters(tree, marking, self.path)
         first = self._source.line - 1
         names = {name: first + line for name, line in names_of(tree).items()}
         changing = find_unsteady(tree)

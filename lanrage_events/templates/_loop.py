@@ -45,7 +45,7 @@ class Loop(CompiledLeaf):
 
     def _compile(self, environment: Environment, marking: Marking, text: str) -> Compiled:
         tree, loop = _parse(environment, text)
-        check_filters(tree, marking)
+        check_filters(tree, marking, self.path)
         first = self.line - 1
         names = {name: first + line for name, line in names_of(tree).items()}
         changing = find_unsteady(tree)

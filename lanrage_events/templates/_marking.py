@@ -26,13 +26,18 @@ class Marking:
         self._known: dict[frozenset[str], Marks] = {}
         self.names = frozenset({LINES, *filters})
 
-    def check(self, names: Collection[str]) -> None:
+    def check(self, names: Collection[str], leaf: str = "") -> None:
         """Check that filters make sense together.
 
-        :raises ValueError: if two of them do not
+        :param leaf: the path of the leaf in which they stand
+        :raises ValueError: if two of them do not, or one is not for that leaf
         """
         for name in names:
             template_filter = self._filters.get(name)
+            only = template_filter.leaves if template_filter is not None else ()
+            if leaf and only and leaf not in only:
+                raise ValueError(f"'{name}' is only for {' and '.join(only)}")
+
             excluded = template_filter.excludes if template_filter is not None else {}
             for other in names:
                 if other in excluded:

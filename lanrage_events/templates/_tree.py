@@ -100,15 +100,16 @@ def has_constants(tree: nodes.Template) -> bool:
     )
 
 
-def check_filters(tree: nodes.Template, marking: Marking) -> None:
-    """Check that the filters of each value make sense together.
+def check_filters(tree: nodes.Template, marking: Marking, leaf: str) -> None:
+    """Check that the filters of each value make sense together, and in their leaf.
 
+    :param leaf: its path
     :raises TemplateSyntaxError: if they do not
     """
     for node in tree.find_all(nodes.Filter):
         names = set(_names(node)) & marking.names
         try:
-            marking.check(sorted(names))
+            marking.check(sorted(names), leaf)
         except ValueError as error:
             problem = TemplateSyntaxError(str(error), node.lineno)
             problem.translated = True  # its text is the message alone

@@ -66,7 +66,7 @@ from ._health import (
 from ._memory import Memory, wall_time
 from ._preview import CardSample, preview_event, shown_event
 from ._quiet import Mutes, Quiet, Then, make_calendar
-from ._rendering import Renderer
+from ._rendering import Players, Renderer
 from ._routing import (
     NOT_TAKEN,
     Router,
@@ -438,10 +438,14 @@ class DiscordPlugin:
             lambda event: thread_of(event, self.config, bus),
         )
 
+    def _players(self, bus: Bus) -> Players:
+        return Players(self.config.players, partial(bus.query, "mention_player"))
+
     async def _make_renderer(self, bus: Bus) -> Renderer:
         # The lanes need it before there is a setup, which needs the lanes.
         self._setup = None
-        renderer = Renderer(bus.template_folders(), invite_url=self.invite_url)
+        players = self._players(bus)
+        renderer = Renderer(bus.template_folders(), invite_url=self.invite_url, players=players)
         await renderer.prepare(bus.events.types())
         return renderer
 
@@ -592,7 +596,8 @@ class DiscordPlugin:
         """Return the message that would report an event, by the templates as they are now."""
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
         thread = thread_of(shown_event(event), self.config, bus)
-        preview = preview_event(event, bus, self.config.invite_url or saved.invite_url, thread)
+        players, invite = self._players(bus), self.config.invite_url or saved.invite_url
+        preview = preview_event(event, bus, invite, thread, players)
         routes = self.config.routes
         is_card = isinstance(event, CardSample) or any(
             card.shows(event) for card in self.config.cards

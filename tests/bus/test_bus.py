@@ -1299,8 +1299,17 @@ async def test_plugins_are_asked_what_they_declare(caplog: pytest.LogCaptureFixt
 
 @pytest.mark.parametrize("hook", ["lifespan", "event", "register_events", "nothing"])
 def test_only_hooks_that_declare_can_be_asked(hook: str) -> None:
-    with pytest.raises(ValueError, match="known are http_pages, http_routes, invite_url, metrics"):
+    known = "known are http_pages, http_routes, invite_url, mention_player, metrics"
+    with pytest.raises(ValueError, match=known):
         EventBus().query(hook)
+    with pytest.raises(ValueError, match=known):
+        EventBus().query(hook, 1)
+
+
+def test_hooks_are_queried_with_the_arguments_that_they_have() -> None:
+    for hook, arguments in (("mention_player", ()), ("metrics", (1,))):
+        with pytest.raises(ValueError, match=f"'{hook}' is not a hook that can be queried"):
+            EventBus().query(hook, *arguments)
 
 
 async def test_registered_plugins_are_listed_without_subscriptions() -> None:

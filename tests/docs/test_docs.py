@@ -270,6 +270,18 @@ async def test_the_example_of_an_invite_has_one() -> None:
         assert bus.query("invite_url") == {"mumble": "mumble://voice.example.org/lobby"}
 
 
+async def test_the_example_of_a_mention_trusts_ids_alone() -> None:
+    async with EventBus() as bus:
+        bus.register(load_example("mention_player"), "seats")
+        for id, user in (
+            ("STEAM_0:1:4242", "123456789012345678"),
+            ("STEAM_0:1:1", None),
+            (None, None),
+        ):
+            event = PeerJoined(peer_name="Ann", party_name="LAN", peer_id=id)
+            assert bus.query("mention_player", "Ann", event) == {"seats": user}
+
+
 async def test_the_example_of_metrics_tells_one() -> None:
     async with EventBus() as bus:
         bus.register(load_example("metrics"), "disk")

@@ -21,6 +21,7 @@ from .handlers import filtered as filtered
 from .handlers import handler_name as handler_name
 from .hooks import Hooks as Hooks
 from .hooks import RegisteredPlugin as RegisteredPlugin
+from .names import ASKED as ASKED
 from .names import BATCH_HOOK as BATCH_HOOK
 from .names import LIFESPAN as LIFESPAN
 from .names import QUERIES as QUERIES

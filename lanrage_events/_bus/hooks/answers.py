@@ -49,7 +49,7 @@ def checked_answer(hook_name: str, hook: Callable[[], object]) -> object:
     Who asks for what only it can use checks that on its own.
     """
     answer = hook()
-    if hook_name == "invite_url":
+    if hook_name in ("invite_url", "mention_player"):
         return _checked_text(hook_name, answer)
 
     if hook_name in ("replaced_events", "template_folders", "written_files"):

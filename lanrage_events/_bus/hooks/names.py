@@ -30,6 +30,9 @@ BATCH_HOOK = "event_batch"
 LIFESPAN = "lifespan"
 """the hook of which the context manager is watched, not the call that returns it"""
 
+ASKED = frozenset({"mention_player"})
+"""the hooks with arguments that are queried"""
+
 QUERIES = frozenset(
     {
         "http_pages",

@@ -175,6 +175,7 @@ def _make_renderer(runtime: Runtime) -> tuple[Renderer, list[str]]:
         runtime.bus.template_folders(),
         invite_url=lambda: runtime.setup.invite_url,
         report=lambda error: faults.append(str(error)),
+        players=runtime.renderer.players,
     )
     return renderer, faults
 

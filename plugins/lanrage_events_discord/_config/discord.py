@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
@@ -21,6 +22,7 @@ from lanrage_events.events import utc_now
 from lanrage_events.yaml import KeyPath
 
 from .._client import WebhookURL, validate_invite_url, validate_webhook_url
+from .._embeds import player_key
 from .._quiet import Calendar, QuietConfig, make_calendar
 from .batch import BatchConfig
 from .cards import CardConfig, parse_cards, unreached
@@ -30,6 +32,9 @@ from .webhook import WebhookConfig
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
+_USER = re.compile("[0-9]{1,20}")
+_SHOWN_CHARACTERS = 40
+_COPY_ID = "with Discord's developer mode, right-click the user and choose Copy User ID"
 
 
 class AlertsConfig(ConfigModel):
@@ -73,6 +78,9 @@ class DiscordConfig(ConfigModel):
     """webhooks by name"""
     routes: tuple[RouteConfig, ...] = ()
     """which events go to which webhooks; without any, all events go to all of them"""
+    players: dict[str, str] = Field(default_factory=dict)
+    """ids of users in Discord, by the names of players or by their ``peer_id``, for the filter
+    ``mention_player`` of templates. A name can be imitated, a ``peer_id`` hardly"""
     cards: Annotated[
         tuple[CardConfig, ...],
         BeforeValidator(parse_cards, json_schema_input_type=list[CardConfig] | bool | None),
@@ -128,6 +136,24 @@ class DiscordConfig(ConfigModel):
         if DEFAULT_WEBHOOK in value and info.data.get("webhook_url") is not None:
             text = f"at most one of webhook_url and webhooks.{DEFAULT_WEBHOOK}"
             problems.append(((DEFAULT_WEBHOOK,), text))
+
+        raise_problems(problems)
+        return value
+
+    @field_validator("players")
+    @classmethod
+    def _check_players(cls, value: dict[str, str]) -> dict[str, str]:
+        first: dict[str, str] = {}
+        problems: list[tuple[KeyPath, str]] = []
+        for key, user in value.items():
+            known = first.setdefault(player_key(key), key)
+            if not key.strip():
+                problems.append(((key,), "expected the name of a player or a peer_id"))
+            elif known != key:
+                problems.append(((key,), f"the same player as '{known}': remove one of them"))
+            elif not _USER.fullmatch(user):
+                shown = user[:_SHOWN_CHARACTERS]
+                problems.append(((key,), f"expected the id of a user, not '{shown}': {_COPY_ID}"))
 
         raise_problems(problems)
         return value

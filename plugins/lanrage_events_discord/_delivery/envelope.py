@@ -97,8 +97,11 @@ class Envelope:
         # What a lane sends although it is held would be lost otherwise, and is silent, too.
         is_quiet = bool(self._quietness().loudness)
         loud = [entry for entry in entries if entry.is_important] if is_quiet else entries
-        chosen = Chosen([], []) if is_backlog else self._mentions.choose(loud)
-        roles, users, self._excess, self._once = chosen
+        chosen = Chosen([], [])
+        if not is_backlog:
+            chosen = self._mentions.choose(loud, has_content=bool(message.content))
+
+        roles, users, players, self._excess, self._once = chosen
         mentioned = [*map(role_mention, roles), *map(user_mention, users)]
         # That someone reconnected is nothing to look up for.
         is_silent = (
@@ -121,8 +124,8 @@ class Envelope:
             content=content,
             shortened=max(message.shortened, lacks_text),
             # Exactly these and, with an empty "parse", no one else.
-            allowed_mentions={"parse": [], "roles": roles, "users": users}
-            if mentioned
+            allowed_mentions={"parse": [], "roles": roles, "users": [*users, *players]}
+            if mentioned or players
             else message.allowed_mentions,
             flags=SUPPRESS_NOTIFICATIONS if is_silent else 0,
             username=message.username or self._username,

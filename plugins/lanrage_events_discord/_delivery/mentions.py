@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 import anyio
 
+from .. import limits
 from .._embeds import fit_mentions
 from .._memory import Memory, from_wall, to_wall
 from .._rendering import Entry
 
+PLAYER_COOLDOWN_SECONDS = 300.0
+"""in which the content of messages mentions nobody again, unless the route has another cooldown"""
 WRITE_INTERVAL_SECONDS = 1.0
 MAX_REMEMBERED = 1000
 """roles and users that are remembered over restarts, with and without a party, those that were
@@ -23,6 +27,8 @@ class Chosen(NamedTuple):
 
     roles: list[str]
     users: list[str]
+    players: tuple[str, ...] = ()
+    """users whom the content mentions"""
     excess: int = 0
     """how many more it would mention if it had room for them"""
     once: tuple[str, ...] = ()
@@ -47,11 +53,15 @@ class Mentions:
         self._written_at = -math.inf
         self._restore()
 
-    def choose(self, entries: Iterable[Entry]) -> Chosen:
-        """Return the roles and the users that entries ask for and whose cooldown is over."""
+    def choose(self, entries: Iterable[Entry], *, has_content: bool = False) -> Chosen:
+        """Return the roles and the users that entries ask for and whose cooldown is over.
+
+        :param has_content: whether the message shows what stands above the embeds of the entries
+        """
         now = anyio.current_time()
         roles: dict[str, None] = {}
         users: dict[str, None] = {}
+        players: dict[str, None] = {}
         once: dict[str, str] = {}
         for entry in entries:
             wanted = entry.presentation
@@ -70,9 +80,19 @@ class Mentions:
                         if key:
                             once[key] = one
 
+            if has_content:
+                cooldown = wanted.cooldown or PLAYER_COOLDOWN_SECONDS
+                for one in entry.extras.players:
+                    is_over = now - self._last.get(one, -math.inf) >= cooldown
+                    if is_over and one not in self._under_way:
+                        players[one] = None
+
         chosen = Chosen(*fit_mentions(roles, users))
+        room = limits.MENTIONS_MAX_IDS - len(chosen.users)
+        others = (one for one in players if one not in chosen.users)
+        chosen = chosen._replace(players=tuple(islice(others, room)))
         mentioned = {*chosen.roles, *chosen.users}
-        self._under_way.update(mentioned)
+        self._under_way.update(mentioned, chosen.players)
         excess = len(roles) + len(users) - len(mentioned)
         keys = tuple(key for key, one in once.items() if one in mentioned)
         return chosen._replace(excess=excess, once=keys)

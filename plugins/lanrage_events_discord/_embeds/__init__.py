@@ -34,6 +34,7 @@ from .message import (
     Message,
     explain_username,
     fit_mentions,
+    player_key,
     role_mention,
     user_mention,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unicodedata import normalize
 
 from .. import limits
 from .embed import Embed
@@ -184,3 +185,8 @@ def role_mention(role: str) -> str:
 def user_mention(user: str) -> str:
     """Write that a user is mentioned."""
     return f"<@{user}>"
+
+
+def player_key(text: str) -> str:
+    """Return the name of a player, or a ``peer_id``, as it is compared."""
+    return normalize("NFC", " ".join(text.split()))

@@ -9,7 +9,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.templates import TemplateError
 
 from .._embeds import Message
-from .._rendering import NamedThread, Renderer, compose
+from .._rendering import NamedThread, Players, Renderer, compose
 from .cards import shown_event
 from .spans import parse_markdown
 
@@ -22,15 +22,22 @@ class MessagePreview(Preview):
 
 
 def preview_event(
-    event: Event, bus: Bus, invite_url: str | None, thread: NamedThread | None = None
+    event: Event,
+    bus: Bus,
+    invite_url: str | None,
+    thread: NamedThread | None = None,
+    players: Players | None = None,
 ) -> MessagePreview:
     """Return the message that reports an event, by the templates as they are now.
 
     :param invite_url: the invite that templates show
     :param thread: the thread that it would create, if there is none yet; None for that of its template
+    :param players: knows the users of players
     """
     errors: list[TemplateError] = []
-    renderer = Renderer(bus.template_folders(), invite_url=lambda: invite_url, report=errors.append)
+    renderer = Renderer(
+        bus.template_folders(), invite_url=lambda: invite_url, report=errors.append, players=players
+    )
     renderer.check(bus.events.types())
     [message] = compose([renderer.render(shown_event(event))], wording=renderer.wording)
     if thread is not None:

@@ -16,6 +16,7 @@ from .entry import (
 )
 from .leaves import FILTERS, LEAVES
 from .party import PartyCard, PartyRecap, PlainCard
+from .players import Players
 from .renderer import Renderer
 from .wording import (
     ALERT_LEAVES,

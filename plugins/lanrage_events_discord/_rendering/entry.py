@@ -95,6 +95,8 @@ class Extras:
 
     content: str = ""
     """markdown above the embed; a message that shows other events, too, has none"""
+    players: tuple[str, ...] = ()
+    """ids of the users that it mentions, unless they were mentioned shortly before"""
     username: str = ""
     """the name to show in place of the webhook's"""
     avatar_url: str = ""
@@ -237,6 +239,7 @@ def _extras(data: dict[str, Any]) -> Extras:
     # A later version may write others.
     return Extras(
         content=str(data.get("content", "")),
+        players=tuple(map(str, data.get("players", ()))),
         username=str(data.get("username", "")),
         avatar_url=str(data.get("avatar_url", "")),
         buttons=tuple(Button(one["label"], one["url"]) for one in data.get("buttons", ())),

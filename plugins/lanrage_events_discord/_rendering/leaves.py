@@ -43,6 +43,7 @@ from .._embeds import (
     write_lines,
 )
 from .entry import COUNT, Effect
+from .players import mark_player
 
 # A digest must have room for several.
 DIGEST_GROUP_MAX_CHARACTERS = 256
@@ -235,6 +236,16 @@ FILTERS: Mapping[str, TemplateFilter] = {
         placed=True,
         after={"markdown": link_markdown, "code": link_markdown},
         excludes={"lines": "the text of a link has one line"},
+    ),
+    "mention_player": TemplateFilter(
+        mark_player,
+        atomic=True,
+        order=6,
+        leaves=("content",),
+        excludes=dict.fromkeys(
+            ("url", "urlencode", "markdown", "code_text", "code", "link_text"),
+            "a mention has no other markup",
+        ),
     ),
 }
 """the filters of Discord templates besides Jinja2's and the core's"""

@@ -51,6 +51,7 @@ from .party import (
     PartyRecap,
     PlainCard,
 )
+from .players import Players
 from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_of
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -80,6 +81,7 @@ class Renderer:
         ``discord`` with one file an event type
     :param invite_url: gives the invite that templates name as ``invite``, ``None`` if there is none
     :param report: called with each error in a template, once; by default it is logged
+    :param players: knows the users of players, whom texts mention
     """
 
     def __init__(
@@ -88,7 +90,10 @@ class Renderer:
         *,
         invite_url: Callable[[], str | None],
         report: Callable[[TemplateError], object] | None = None,
+        players: Players | None = None,
     ) -> None:
+        self.players = players or Players()
+        """the users of players"""
         folders = tuple(folders)
         self.pictures = Pictures(folder / _KIND for folder in folders)
         """those beside the templates"""
@@ -203,7 +208,10 @@ class Renderer:
             parts = self._parts(event, shown)
 
         embed = Embed(**parts)
-        extras = NO_EXTRAS if _EXTRA_KEYS.isdisjoint(leaves) else _extras(leaves)
+        extras = NO_EXTRAS
+        if not _EXTRA_KEYS.isdisjoint(leaves):
+            extras = _extras(leaves, *self.players.mention(leaves.get("content", ""), event))
+
         shortened = _lacks_text(embed, parts, shown.shortened)
         shown_by_embed = embed_size(embed) if shortened else inf
         return Entry(
@@ -401,14 +409,15 @@ def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:
     )
 
 
-def _extras(leaves: Mapping[str, Any]) -> Extras:
+def _extras(leaves: Mapping[str, Any], content: str, players: tuple[str, ...]) -> Extras:
     buttons = [
         Button(item["label"], item["url"])
         for item in leaves.get("buttons", ())
         if "label" in item and "url" in item
     ]
     return Extras(
-        content=leaves.get("content", ""),
+        content=content,
+        players=players,
         username=leaves.get("username", ""),
         avatar_url=leaves.get("avatar_url", ""),
         buttons=tuple(buttons[: limits.MESSAGE_MAX_BUTTONS]),

@@ -27,6 +27,7 @@ from .thread_names import ThreadNames
 NOT_TAKEN: Mapping[str, Presentation] = MappingProxyType({})
 """the destinations of an event that no route takes"""
 _NO_MENTION = MentionConfig()
+_LONG_AGO = -1.0
 
 
 class Router:
@@ -197,12 +198,13 @@ def presentation_of(
     if mention is not None and mention.quiet:
         now = datetime.fromtimestamp(wall_clock(), UTC)
         if mention.calendar.at(now):
-            mention = None
+            # Nor does a content mention players.
+            mention, until = None, _LONG_AGO
         elif (change := mention.calendar.next_change(now)) is not None:
             until = change.timestamp()
 
     mention = mention or _NO_MENTION
-    has_mention = bool(mention.roles or mention.users)
+    has_mention = route.mention is not None
     if not (route.silent or route.immediate or route.important or has_mention):
         return DEFAULT_PRESENTATION
 
@@ -211,7 +213,7 @@ def presentation_of(
         immediate=route.immediate,
         roles=mention.roles,
         users=mention.users,
-        cooldown=mention.cooldown,
+        cooldown=(route.mention or _NO_MENTION).cooldown,
         important=route.important,
         once=once,
         mentions_until=until,
