@@ -190,6 +190,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_text(f"{TOKEN}-{name}", "utf-8")
 
     (tmp_path / "my-templates" / "discord").mkdir(parents=True)
+    (tmp_path / "my-templates" / "discord" / "other.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     for name in ("counter", "crowd", "greeter", "welcome"):
