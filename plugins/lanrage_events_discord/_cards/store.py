@@ -154,13 +154,12 @@ class CardStore:
         if not isinstance(event, SHOWN_EVENTS):
             return ()
 
-        key = self.parties.find(event)
-        before = None if key is None else self._open.get(key)
+        before = self._open.get(self.parties.find(event) or "")
+        is_end = isinstance(event, PartyEnded)
         # Afterwards, it is another party.
-        ending = isinstance(event, PartyEnded) and before is not None and before.cards
-        party = self.parties.get(before.key) if ending and before is not None else None
+        party = self.parties.get(before.key) if is_end and before and before.cards else None
         keys = self.parties.follow(event)
-        if keys and isinstance(event, PartyEnded) and before is not None:
+        if keys and is_end and before is not None:
             self._end(before, party and replace(party, ended=party.last_change))
 
         for one in keys:
@@ -223,19 +222,13 @@ class CardStore:
                 self._note_bound()
                 continue
 
-            id = _new_id(self._cards.get(webhook, {}))
-            self._add(
-                Card(
-                    id=id, webhook=webhook, party=followed.id, party_key=followed.key, config=config
-                )
-            )
-
-    def _add(self, card: Card) -> None:
-        followed = self._known[card.party]
-        followed.cards[card.webhook] = card
-        self._cards.setdefault(card.webhook, {})[card.id] = card
-        self._open_cards += followed.over is None
-        self._touch(card)
+            cards = self._cards.setdefault(webhook, {})
+            id, key = _new_id(cards), followed.key
+            card = Card(id=id, webhook=webhook, party=followed.id, party_key=key, config=config)
+            cards[id] = card
+            followed.cards[webhook] = card
+            self._open_cards += 1
+            self._touch(card)
 
     def _touch(self, card: Card) -> None:
         card.is_due = True
