@@ -128,7 +128,7 @@ async def follow_all(path: Path, steps: Sequence[Event | str]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(EVENTS, EVENTS, EVENTS, st.just(RESTART)), max_size=14))
 def test_each_party_has_its_cards_whatever_happens(steps: Sequence[Event | str]) -> None:
     name, options = virtual_time("asyncio")
