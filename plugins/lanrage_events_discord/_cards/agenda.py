@@ -20,9 +20,6 @@ class Agenda:
         self._due: dict[Card, tuple[float, float]] = {}
         self._ordinals = count()
 
-    def __contains__(self, card: Card) -> bool:
-        return card in self._due
-
     def __bool__(self) -> bool:
         return bool(self._due)
 

@@ -19,9 +19,9 @@ from .._delivery import LaneChange, Lanes
 from .._rendering import Renderer
 from .card import Card
 from .file import SCHEMA
-from .reconciler import CardState, Reconciler
+from .reconciler import Reconciler
 from .render import CardRenderer
-from .statistics import CardStatistics
+from .state import CardState, CardStatistics
 from .store import CardStore
 
 

@@ -12,6 +12,7 @@ from lanrage_events.delivery import LONG_AGO, Outage
 from .._client import OLD_EDITS_CODE, OLD_MESSAGE_SECONDS, Limits, Outcome, WebhookURL
 from .._delivery import Lanes
 from .._memory import from_wall
+from .._quiet import Loudness
 from .card import Card
 from .steps import Step
 
@@ -123,6 +124,11 @@ class Pace:
 
         posted_at = self._since(card.posted_at, self.of(card).posted_at)
         return max(posted_at + bump, self._bumped_at + BUMP_PACE_SECONDS)
+
+    @property
+    def drops(self) -> bool:
+        """Whether what comes now is not posted, not even later."""
+        return self._lanes.quiet.at(self._name).loudness is Loudness.DROP
 
     def is_loud(self, card: Card) -> bool:
         """Whether a message may call people now."""

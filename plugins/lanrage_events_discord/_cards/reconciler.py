@@ -6,8 +6,6 @@ import logging
 import math
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,7 +19,7 @@ from .card import Card
 from .pace import Pace
 from .render import CardRenderer
 from .sender import Sender
-from .statistics import CardStatistics
+from .state import CardState, CardStatistics, CardStatus
 from .steps import Step, calls, next_step
 from .store import CardStore
 
@@ -31,26 +29,6 @@ logger = logging.getLogger("lanrage_events.discord")
 ERROR_RETRY_SECONDS = 5.0
 # However long the bus waits for its outbox: the next start brings a card up to date.
 FINISH_SECONDS = 5.0
-
-
-class CardStatus(StrEnum):
-    """What is true of a card."""
-
-    SHOWN = "shown"
-    """Discord shows what it should"""
-    WAITING = "waiting"
-    """that is still to be done"""
-    STOPPED = "stopped"
-    """nothing is done for it any more"""
-
-
-@dataclass(frozen=True, slots=True)
-class CardState:
-    """What is true of a card, and why."""
-
-    status: CardStatus
-    reason: str = ""
-    """in one line, without secrets; empty if nothing is wrong"""
 
 
 class Reconciler:
@@ -306,7 +284,9 @@ class Reconciler:
             card.stopped, card.misses, card.is_plain = "", 0, False
             card.is_done = card.is_over
 
-        if card.is_done:
+        # What was over before it could be posted is not posted after a mute that drops it.
+        is_dropped = card.is_over and not card.is_announced and self._pace.drops
+        if card.is_done or is_dropped:
             return webhook, Step.FINISH
 
         is_raised = self._pace.bump_at(card) <= anyio.current_time() or calls(
@@ -333,7 +313,6 @@ class Reconciler:
                 return
 
             self._pace.sent(card)
-            self.statistics.requests += 1
             outcome = await self._sender.send(
                 card, step, webhook, lane.envelope.copy(), is_loud=self._pace.is_loud(card)
             )
@@ -374,7 +353,6 @@ class Reconciler:
                 card.forget_message()
 
         if card.stopped:
-            self.statistics.rejected += 1
             card.webhook_id = webhook.id
 
         if verdict is not Verdict.DONE:

@@ -9,8 +9,7 @@ from lanrage_events import Metric, Sample
 from lanrage_events.cli import counted
 
 from .cards import Cards
-from .reconciler import CardStatus
-from .statistics import CardStatistics
+from .state import CardStatistics, CardStatus
 
 _COUNTERS: Mapping[str, tuple[str, Callable[[CardStatistics], int]]] = {
     "posts": ("Messages that were posted for cards, polls included", lambda one: one.posts),

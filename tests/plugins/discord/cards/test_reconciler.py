@@ -575,6 +575,13 @@ async def test_a_muted_webhook_gets_no_new_card_and_edits_go_on(running: Running
         await party.plugin.unmute()
         await anyio.sleep(5)
         assert len(channel.cards) == 3
+        await party.plugin.mute(60, then="drop")
+        await party.join("Ann", party="Short")
+        await party.join("Ann", party="Long")
+        await party.end("Short")
+        await anyio.sleep(100)
+        assert len(channel.cards) == 4
+        assert "Long" in text(channel.cards[3])
 
 
 async def test_a_first_message_in_quiet_hours_makes_no_sound_and_calls_no_one(
