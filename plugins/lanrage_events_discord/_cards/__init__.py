@@ -1,10 +1,10 @@
 """Cards: messages that each show a party, and are edited in place.
 
 ``store`` follows the parties and keeps, on the disk, what each card has shown. ``render`` makes the
-messages, and ``reconciler`` brings Discord to what the cards of a webhook should show: ``agenda`` says which card
-is due, ``steps`` what is to be done for it, ``pace`` when, ``sender`` does it, and ``answers`` says what
-Discord's answer means. ``cards`` is what
-the plugin and the API use, and ``report`` says how they are.
+messages, and ``reconciler`` brings Discord to what the cards of a webhook should show: ``agenda`` says
+which card is due, ``steps`` what is to be done for it, and ``pace`` when; ``sender`` does it, and
+``answers`` says what Discord's answer means. ``cards`` is what the plugin and the API use, and ``report``
+says how they are.
 """
 
 from __future__ import annotations
