@@ -40,12 +40,10 @@ class OwnFile:
     def __post_init__(self) -> None:
         name = self.name
         parts = name.split("/")
-        if name.startswith("/") or not all(parts) or ".." in parts or "." in parts:
-            problem = "it must be inside the folder of the template, without '..'"
+        if not all(parts) or any(part.startswith(".") for part in parts):
+            problem = "it must be inside the folder of the template, without '..' or hidden files"
         elif not _NOT_IN_NAMES.isdisjoint(name) or not name.isprintable():
             problem = "its name has a character that not every system knows"
-        elif name.startswith(".") or "/." in name:
-            problem = "its name begins with a dot"
         elif len(parts) > _NAME_MAX_PARTS:
             problem = "it must be in the folder of the template, or in a folder there"
         elif len(name) > _NAME_MAX_CHARACTERS:

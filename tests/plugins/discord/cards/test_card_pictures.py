@@ -73,3 +73,30 @@ async def test_a_card_goes_without_a_picture_that_discord_finds_too_large(
     assert "Ann" in text
     assert "large" not in text
     assert channel.requests == 2
+
+
+async def test_a_card_of_which_only_the_picture_changes_is_edited(
+    running: Running, tmp_path: Path
+) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    text = """
+        title: Party
+        description: People play.
+        fields: []
+        image: {file: "{{ party.game or 'none' }}.png"}
+    """
+    (folder / "party_card.yaml").write_text(text, encoding="utf-8")
+    for name in ("none", "doom"):
+        (folder / f"{name}.png").write_bytes(PNG + name.encode())
+
+    channel = Channel()
+    more = {"templates": [tmp_path], "plugins": parties()}
+    async with running(**channel.config(**more)) as setup:
+        await publish(setup, *joined("Ann"))
+        await publish(setup, *joined("Ben"))
+        await publish(setup, GameStarted(game_name="doom", players=("Ann",)))
+
+    cards = [one for one in channel.discord.journal if "image" in str(one.body["embeds"])]
+    shown = [one.body["embeds"][0]["image"]["url"].rpartition("-")[0] for one in cards]
+    assert shown == ["attachment://none", "attachment://doom"]

@@ -78,16 +78,16 @@ async def test_lines_of_a_digest_show_none(running: Running, folder: Path) -> No
 
 async def test_another_attempt_sends_the_same_picture(running: Running, folder: Path) -> None:
     discord = StandInDiscord(latency=0.04)
-    discord.faults.fail(503, times=2)
+    discord.faults.fail(503, times=4)
     async with running(**config_of(discord, folder)) as setup:
         await play(setup, "Doom")
-        await anyio.sleep(1)
-        (folder / "doom.png").unlink()
-        await setup.settle()
+        await discord.journal.wait_for(len)
+        (folder / "doom.png").write_bytes(PNG + b"another")
+        await anyio.sleep(60)
 
     assert shown(discord) == ["doom"]
     bodies = [json.dumps(record.body) for record in discord.journal]
-    assert len(bodies) == 3
+    assert len(bodies) == 5
     assert len(set(bodies)) == 1
 
 
