@@ -376,6 +376,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     async def _send_next(self, limits: Limits) -> None:
         webhook = self.webhook
         outcome: Outcome | None = None
+        composed: Message | None = None
         message: Message | None = None
         try:
             await self.fill()
@@ -385,7 +386,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             if webhook is None or is_changed or not self.is_usable:
                 return
 
-            message = self._batch.compose(webhook.id)
+            composed = message = self._batch.compose(webhook.id)
             if message is not None:
                 message = await self._pictures.attach(message)
                 # Reading them may have taken a while.
@@ -411,8 +412,9 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
                 )
         finally:
             limits.observe(outcome)
-            if message is not None and webhook is not None:
-                self.envelope.answered(message, outcome, webhook.id)
+            if composed is not None and webhook is not None:
+                # Whom it mentions may have been left out of what was sent.
+                self.envelope.answered(composed, outcome, webhook.id)
 
         if message is not None and outcome is not None:
             # Cancellation must not make us send again what Discord already has.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -9,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
-from lanrage_events import Event, PeerJoined, hookimpl
+from lanrage_events import Event, EventBus, PeerJoined, hookimpl
 from lanrage_events._rules import HidingKey
 from lanrage_events.config import ConfigError, load_bus
 from lanrage_events.config._rules import ConfiguredRules, RuleConfig
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 ANN, BEN, CY = "111111111111111111", "222222222222222222", "333333333333333333"
 ROLE = "444444444444444444"
+URL = "https://discord.com/api/webhooks/111/made-up-token"
 
 
 class Seats:
@@ -254,3 +258,28 @@ def test_duplicates_and_wrong_ids_are_errors_with_their_place(
         assert problem in found
     if problems:
         assert f"{file}:3:" in found
+
+
+async def test_a_content_that_discord_rejects_does_not_silence_who_is_in_it(scene: Scene) -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        if not bodies[-1].get("content", "").endswith("LAN"):
+            return httpx.Response(200, json={"id": "1", "channel_id": "2"})
+
+        errors = {"content": {"_errors": [{"code": "X", "message": "not this"}]}}
+        return httpx.Response(400, json={"code": 50035, "message": "Invalid", "errors": errors})
+
+    file = scene.folder / "discord" / "peer_joined.yaml"
+    file.write_text("content: '{{ peer_name | mention_player }} in {{ party_name }}'", "utf-8")
+    config = DiscordConfig.model_validate({"webhook_url": URL, "players": {"Ann": ANN}})
+    bus = EventBus(templates=[scene.folder])
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        bus.register(DiscordPlugin(config, http=http))
+        async with bus:
+            for party in ("LAN", "LAN", "Hall"):
+                await bus.publish(PeerJoined(peer_name="Ann", party_name=party))
+                await anyio.sleep(30)
+
+    assert [body["allowed_mentions"].get("users") for body in bodies] == [[ANN], None, None, [ANN]]
