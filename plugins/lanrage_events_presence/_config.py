@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from lanrage_events.config import ConfigModel
+from lanrage_events.config import ConfigModel, ConfigPath
 
 from ._activity import IMAGE_MAX_CHARACTERS, PARTY_MAX_SIZE, TEXT_MAX_UNITS
 from ._links import parse_image, parse_link
+from ._sockets import NUMBERS, SOCKET_NAME
 
 # https://docs.discord.com/developers/reference#snowflakes: an unsigned number of 64 bits.
 _CLIENT_ID_PATTERN = "^[0-9]{15,20}$"
@@ -20,6 +22,7 @@ _WrittenClientId = (
     | int
     | None
 )
+_SocketNumber = Annotated[int, Field(ge=NUMBERS[0], le=NUMBERS[-1])]
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -42,6 +45,9 @@ class PresenceConfig(ConfigModel):
     Presence, Art Assets, or the address of one"""
     large_text: Annotated[str, Field(max_length=TEXT_MAX_UNITS)] = "LANrage"
     """the text shown next to the picture"""
+    socket: _SocketNumber | ConfigPath | None = None
+    """the only socket of a Discord client to try: its number, the 1 of discord-ipc-1, or its path;
+    by default, all that this computer has are tried in turn"""
 
     @field_validator("client_id", mode="before", json_schema_input_type=_WrittenClientId)
     @classmethod
@@ -58,6 +64,24 @@ class PresenceConfig(ConfigModel):
                 )
 
         return None if value == "" else value
+
+    @field_validator(
+        "socket", mode="before", json_schema_input_type=_SocketNumber | ConfigPath | None
+    )
+    @classmethod
+    def _check_socket(cls, value: object) -> object:
+        name = str(value).strip().removeprefix(SOCKET_NAME)
+        if value in (None, ""):
+            return None
+
+        if re.fullmatch("-?[0-9]+", name) and not isinstance(value, Path):
+            value = int(name)
+
+        is_number = isinstance(value, int) and not isinstance(value, bool) and value in NUMBERS
+        if not is_number and not isinstance(value, str | Path):
+            raise ValueError("expected the number of a socket, from 0 to 9, or the path of one")
+
+        return value
 
     @field_validator("invite_url")
     @classmethod

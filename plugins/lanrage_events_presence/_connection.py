@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 from ._activity import Activity
 
+_Kind = Literal["absent", "broken", "rejected"]
+
 
 class DiscordUnreachable(Exception):
     """Raised when there is no connection to Discord, or no longer.
@@ -15,11 +17,9 @@ class DiscordUnreachable(Exception):
         ``rejected`` if it does not accept this application, so that retrying soon is no use
     """
 
-    def __init__(
-        self, reason: str, kind: Literal["absent", "broken", "rejected"] = "absent"
-    ) -> None:
+    def __init__(self, reason: str, kind: _Kind = "absent") -> None:
         self.reason = reason
-        self.kind = kind
+        self.kind: _Kind = kind
         super().__init__(reason)
 
 

@@ -1,20 +1,21 @@
-"""The connection to the Discord client, with pypresence in a thread of its own."""
+"""The connection to the Discord client: frames of JSON over a socket."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from uuid import uuid4
 
 import anyio
+from anyio.abc import ByteStream
 
 from ._activity import Activity
 from ._connection import ActivityRejected, DiscordUnreachable
-from ._thread import LoopThread
+from ._sockets import connect_socket, describe_search, find_sockets, is_own
 
 # https://github.com/discord/discord-rpc/blob/master/src/rpc_connection.h: MaxRpcFrameSize
 FRAME_MAX_BYTES = 64 * 1024
@@ -24,33 +25,35 @@ _HANDSHAKE, _FRAME, _CLOSE, _PING, _PONG = range(5)
 _INVALID_CLIENT_ID = 4000
 
 _REASON_MAX_CHARACTERS = 200
+_SEVERITY = ("absent", "broken", "rejected")
 
 NOT_RUNNING = "Discord is not running on this computer"
-NO_ANSWER = "Discord does not answer"
-CLOSED = "Discord closed the connection"
-GARBLED = "Discord sent an invalid answer"
 
 
 class DiscordIPC:
-    """Connect to the Discord client on this computer, one connection at a time.
+    """Connect to a Discord client on this computer, one connection at a time.
 
     :param client_id: the id of the application
-    :param answer_seconds: how long Discord may take to answer
-    :param close_seconds: how long closing the connection and ending its thread may each take
+    :param socket: the number of the only socket to try, or its path; by default, all that there are
+    :param answer_seconds: how long each client may take to answer
+    :param close_seconds: how long closing the connection may take
     """
 
     def __init__(
         self,
         client_id: str,
+        socket: int | str | None = None,
         *,
         # Discord answers within milliseconds, or within a few seconds while it is starting.
         answer_seconds: float = 10.0,
         close_seconds: float = 1.0,
     ) -> None:
         self._client_id = client_id
+        self._socket = socket
         self._answer_seconds = answer_seconds
         self._close_seconds = close_seconds
-        self._stuck: LoopThread | None = None
+        self._useless = ""
+        """where a client shook hands last, and then showed nothing: it is the last to be tried"""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[IPCConnection]:
@@ -58,215 +61,251 @@ class DiscordIPC:
 
         :raises DiscordUnreachable: if that is not possible
         """
-        # Connecting can block for ever if Discord hangs, so never start a second thread.
-        if self._stuck is not None and not await self._stuck.stop():
-            raise DiscordUnreachable(NO_ANSWER, "broken")
-
-        thread = LoopThread("lanrage-events-presence", grace_seconds=self._close_seconds)
-        self._stuck = thread
-        session = _Session(self._client_id, self._answer_seconds)
+        connection = await self._connect_to_first()
         try:
-            # Longer than the timeout in the thread, which may hang.
-            with anyio.move_on_after(self._answer_seconds + self._close_seconds) as scope:
-                await thread.call(session.open)
-
-            if scope.cancelled_caught:
-                raise DiscordUnreachable(NO_ANSWER, "broken")
-
-            yield IPCConnection(thread, session)
+            yield connection
+        except DiscordUnreachable:
+            self._useless = "" if connection.has_shown else connection.path
+            raise
         finally:
-            with anyio.CancelScope(shield=True):
-                with suppress(RuntimeError):
-                    with anyio.move_on_after(self._close_seconds):
-                        await thread.call(session.close)
+            with anyio.move_on_after(self._close_seconds, shield=True):
+                await connection.close()
 
-                    # The call may have been cancelled before it began, or while it was flushing.
-                    thread.call_soon(session.abort)
+            await anyio.aclose_forcefully(connection.stream)
 
-                if await thread.stop():
-                    self._stuck = None
+    async def _connect_to_first(self) -> IPCConnection:
+        """Connect to the first client that answers."""
+        failures: list[DiscordUnreachable] = []
+        abandoned: list[str] = []
+        for path in self._paths():
+            try:
+                if not isinstance(self._socket, str) and not is_own(path):
+                    reason = f"{path} belongs to another user; if you trust it, set 'socket' to it"
+                    raise DiscordUnreachable(reason, "broken")
+
+                return await self._connect_to(path)
+            except FileNotFoundError:
+                pass  # it vanished, or is the path that was chosen
+            except ConnectionRefusedError:
+                abandoned.append(path)
+            except Exception as error:  # noqa: BLE001 - there may be another client
+                failures.append(_explain(error, path))
+
+        failures.sort(key=lambda failure: _SEVERITY.index(failure.kind), reverse=True)
+        reasons = [failure.reason for failure in failures]
+        if abandoned:
+            reasons.append(f"nothing listens at {', '.join(abandoned)}")
+
+        if failures:
+            raise DiscordUnreachable("; ".join(reasons), failures[0].kind)
+
+        raise DiscordUnreachable(f"{NOT_RUNNING}: {reasons[0] if reasons else self._nothing()}")
+
+    def _paths(self) -> list[str]:
+        if isinstance(self._socket, str):
+            return [self._socket]
+
+        return sorted(find_sockets(self._socket), key=lambda path: path == self._useless)
+
+    def _nothing(self) -> str:
+        chosen = self._socket
+        return f"there is no {chosen if isinstance(chosen, str) else describe_search(chosen)}"
+
+    async def _connect_to(self, path: str) -> IPCConnection:
+        with anyio.fail_after(self._answer_seconds):
+            stream = await connect_socket(path)
+
+        connection = IPCConnection(
+            stream, path, self._client_id, self._answer_seconds, self._close_seconds
+        )
+        try:
+            await connection.shake_hands()
+        except BaseException:
+            await anyio.aclose_forcefully(stream)
+            raise
+
+        return connection
 
 
 class IPCConnection:
-    """A connection to the Discord client."""
+    """A connection to a Discord client, for one task at a time."""
 
-    def __init__(self, thread: LoopThread, session: _Session) -> None:
-        self._thread = thread
-        self._session = session
-
-    async def show(self, activity: Activity | None) -> None:
-        await self._thread.call(self._session.show, activity)
-
-    async def wait_closed(self) -> DiscordUnreachable:
-        return await self._thread.call(self._session.wait_closed)
-
-
-class _Session:
-    """The connection within the thread, where everything uses asyncio as pypresence does."""
-
-    def __init__(self, client_id: str, answer_seconds: float) -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        path: str,
+        client_id: str,
+        answer_seconds: float,
+        send_seconds: float,
+    ) -> None:
+        self.stream = stream
+        self.path = path
+        self.has_shown = False
+        """whether Discord accepted an activity"""
         self._client_id = client_id
         self._answer_seconds = answer_seconds
-        self._client: Any = None
-        self._is_open = False
-        self._answer: asyncio.Future[Any]
-        self._reading: asyncio.Task[DiscordUnreachable]
+        self._send_seconds = send_seconds
+        self._received = bytearray()
+        self._is_usable = True
 
-    async def open(self) -> None:
-        """Connect to Discord and shake hands."""
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                self._client = await _find_client(self._client_id)
-                self._answer = asyncio.Future()
-                self._reading = asyncio.create_task(self._read())
-                await self._request(_HANDSHAKE, {"v": 1, "client_id": self._client_id})
-        except Exception as error:
-            raise _explain(error) from error
-
-        self._is_open = True
+    async def shake_hands(self) -> None:
+        rejection = await self._request(_HANDSHAKE, {"v": 1, "client_id": self._client_id})
+        if rejection is not None:
+            reason = f"Discord rejected the connection: {rejection} ({self.path})"
+            raise DiscordUnreachable(reason, "broken")
 
     async def show(self, activity: Activity | None) -> None:
-        try:
-            answer = await self._request(_FRAME, _payload(activity))
-            rejection = answer["data"]["message"] if answer["evt"] == "ERROR" else None
-        except Exception as error:
-            self._is_open = False
-            raise _explain(error) from error
-
+        rejection = await self._request(_FRAME, _command(activity))
         if rejection is not None:
-            raise ActivityRejected(_printable(str(rejection)))
+            raise ActivityRejected(rejection)
+
+        self.has_shown = self.has_shown or activity is not None
 
     async def wait_closed(self) -> DiscordUnreachable:
-        return await asyncio.shield(self._reading)
-
-    async def close(self) -> None:
-        if self._client is None:
-            return
-
-        try:
-            if self._is_open:
-                await self.show(None)
-                # Not pypresence's close(), which closes the running loop and leaks the socket.
-                self._client.send_data(_CLOSE, {"v": 1, "client_id": self._client_id})
-        except (ActivityRejected, DiscordUnreachable):
-            pass  # Discord then shows nothing anyway
-
-        self._client.sock_writer.close()
-        with suppress(OSError):
-            await self._client.sock_writer.wait_closed()
-
-    def abort(self) -> None:
-        """Close the socket at once, without sending what is buffered."""
-        if self._client is not None:
-            self._client.sock_writer.transport.abort()
-
-    async def _request(self, opcode: int, body: Any) -> Any:
-        """Send a frame and return Discord's answer.
-
-        :raises DiscordUnreachable: if Discord ends the connection
-        :raises TimeoutError: if Discord does not answer in time
-        """
-        self._answer = asyncio.Future()
-        self._client.send_data(opcode, body)
-        async with asyncio.timeout(self._answer_seconds):
-            ends = {self._answer, self._reading}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-
-        if self._answer.done():
-            return self._answer.result()
-
-        raise self._reading.result()
-
-    async def _read(self) -> DiscordUnreachable:
-        """Read frames until the connection ends; return why."""
-        # pypresence reads only when it expects an answer, accepts partial frames, and does not notice
-        # the end of the connection.
-        reader: asyncio.StreamReader = self._client.sock_reader
         try:
             while True:
-                opcode, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-                if length > FRAME_MAX_BYTES:
-                    raise ValueError("the frame is too long")
-
-                body = json.loads(await reader.readexactly(length))
-                if opcode == _CLOSE:
-                    return self._explain_close(body)
-
-                if opcode == _PING:
-                    self._client.send_data(_PONG, body)
-                elif not self._answer.done():
-                    self._answer.set_result(body)
-
+                await self._receive()
         except Exception as error:  # noqa: BLE001 - any error makes the connection unusable
-            return _explain(error)
+            return self._end(error)
+
+    async def close(self) -> None:
+        """Clear the activity and say goodbye, if the connection is good; leave the stream open."""
+        if self._is_usable:
+            # If it fails, Discord shows nothing anyway.
+            with suppress(ActivityRejected, DiscordUnreachable, anyio.BrokenResourceError, OSError):
+                await self.show(None)
+                await self._send(_CLOSE, {"v": 1, "client_id": self._client_id})
+
+    async def _request(self, opcode: int, body: dict[str, Any]) -> str | None:
+        """Send a frame and wait for Discord's answer; return why it rejected it, if it did."""
+        try:
+            with anyio.fail_after(self._answer_seconds):
+                await self._send(opcode, body)
+                while not _is_answer(answer := await self._receive(), body.get("nonce")):
+                    pass
+
+            return _printable(str(answer["data"]["message"])) if answer["evt"] == "ERROR" else None
+        except Exception as error:
+            raise self._end(error) from error
+
+    async def _send(self, opcode: int, body: object) -> None:
+        data = json.dumps(body).encode()
+        # Half a frame would make the next one unreadable.
+        with anyio.fail_after(self._send_seconds, shield=True):
+            await self.stream.send(_HEADER.pack(opcode, len(data)) + data)
+
+    async def _receive(self) -> Any:
+        """Return the body of the next frame that is about neither the connection nor its health."""
+        while True:
+            opcode, body = await self._receive_frame()
+            if opcode == _CLOSE:
+                raise self._explain_close(body)
+
+            if opcode == _PING:
+                await self._send(_PONG, body)
+            elif opcode == _FRAME:
+                return body
+
+    async def _receive_frame(self) -> tuple[int, Any]:
+        # It may be cancelled at any time, so what has arrived is kept until it is a frame.
+        while (frame := self._take_frame()) is None:
+            self._received += await self.stream.receive()
+
+        opcode, data = frame
+        return opcode, json.loads(data)
+
+    def _take_frame(self) -> tuple[int, bytes] | None:
+        if len(self._received) < _HEADER.size:
+            return None
+
+        opcode, length = _HEADER.unpack_from(self._received)
+        if length > FRAME_MAX_BYTES:
+            raise ValueError("the frame is too long")
+
+        end = _HEADER.size + length
+        if len(self._received) < end:
+            return None
+
+        data = bytes(self._received[_HEADER.size : end])
+        del self._received[:end]
+        return opcode, data
+
+    def _end(self, error: Exception) -> DiscordUnreachable:
+        self._is_usable = False
+        return _explain(error, self.path)
 
     def _explain_close(self, body: Any) -> DiscordUnreachable:
         message = _printable(str(body.get("message", "")))
         if body.get("code") == _INVALID_CLIENT_ID:
             return DiscordUnreachable(
-                f"Discord does not know the client_id {self._client_id} ({message}): "
+                f"Discord does not know the client_id {self._client_id} ({message}; {self.path}): "
                 "copy it from General Information, Application ID, in Discord's developer portal",
                 "rejected",
             )
 
-        return DiscordUnreachable(f"Discord ended the connection: {message}")
+        return DiscordUnreachable(f"Discord ended the connection: {message} ({self.path})")
 
 
-async def _find_client(client_id: str) -> Any:
-    """Connect to the socket or named pipe of the Discord client."""
-    # The import takes 50 ms, so it is done in this thread.
-    from pypresence.baseclient import BaseClient
-    from pypresence.utils import get_ipc_path
-
-    path = get_ipc_path()  # type: ignore[no-untyped-call]
-    if path is None:
-        raise DiscordUnreachable(NOT_RUNNING)
-
-    client: Any = BaseClient(client_id)
-    await client.create_reader_writer(path)
-    return client
+def _is_answer(body: Any, nonce: str | None) -> bool:
+    """Return whether a frame answers a request; a handshake has no nonce, and any frame does."""
+    is_error = body.get("evt") == "ERROR" and body.get("nonce") is None
+    return nonce is None or body.get("nonce") == nonce or is_error
 
 
-def _payload(activity: Activity | None) -> Any:
-    from pypresence.payloads import Payload
+def _command(activity: Activity | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"pid": os.getpid()}
+    if activity is not None:
+        arguments["activity"] = _without_empty(
+            {
+                "type": 0,
+                "status_display_type": 0,
+                "details": activity.details,
+                "state": activity.state,
+                "timestamps": _without_empty({"start": activity.start}),
+                "assets": _without_empty(
+                    {
+                        "large_image": activity.large_image,
+                        "large_text": activity.large_text,
+                        "small_image": activity.small_image,
+                        "small_text": activity.small_text,
+                    }
+                ),
+                "party": _without_empty({"size": activity.party_size}),
+                "buttons": [{"label": b.label, "url": b.url} for b in activity.buttons],
+                "instance": True,
+            }
+        )
 
-    if activity is None:
-        return Payload.set_activity(os.getpid(), activity=None)
+    return {"cmd": "SET_ACTIVITY", "args": arguments, "nonce": str(uuid4())}
 
-    parts: dict[str, Any] = {
-        "details": activity.details,
-        "state": activity.state,
-        "party_size": list(activity.party_size or ()),
-        "start": activity.start,
-        "large_image": activity.large_image,
-        "large_text": activity.large_text,
-        "small_image": activity.small_image,
-        "small_text": activity.small_text,
-        "buttons": [{"label": b.label, "url": b.url} for b in activity.buttons],
-    }
+
+def _without_empty(parts: dict[str, Any]) -> dict[str, Any]:
     # Empty parts would hide the activity.
-    return Payload.set_activity(os.getpid(), **{name: part for name, part in parts.items() if part})
+    return {name: part for name, part in parts.items() if part or part == 0}
 
 
-def _explain(error: Exception) -> DiscordUnreachable:
+def _explain(error: Exception, path: str) -> DiscordUnreachable:
     """Convert an error of the socket."""
     match error:
         case DiscordUnreachable():
             return error
-        case TimeoutError():
-            return DiscordUnreachable(NO_ANSWER, "broken")
-        case FileNotFoundError() | ConnectionRefusedError():
-            return DiscordUnreachable(NOT_RUNNING)
+        case TimeoutError() | BlockingIOError():
+            return DiscordUnreachable(f"Discord does not answer ({path})", "broken")
         case PermissionError():
-            reason = "this user is not allowed to connect to Discord on this computer"
-            return DiscordUnreachable(reason, "broken")
-        case EOFError() | OSError():
-            return DiscordUnreachable(CLOSED)
+            return DiscordUnreachable(f"this user may not connect to Discord ({path})", "broken")
+        case (
+            anyio.EndOfStream()
+            | anyio.BrokenResourceError()
+            | anyio.ClosedResourceError()
+            | ConnectionError()
+        ):
+            return DiscordUnreachable(f"Discord closed the connection ({path})")
         case ValueError() | LookupError() | TypeError() | AttributeError() | RecursionError():
-            return DiscordUnreachable(GARBLED, "broken")
+            return DiscordUnreachable(f"Discord sent an invalid answer ({path})", "broken")
 
     description = _printable(f"{type(error).__name__}: {error}")
-    return DiscordUnreachable(f"the connection to Discord failed with {description}", "broken")
+    reason = f"the connection to Discord failed with {description} ({path})"
+    return DiscordUnreachable(reason, "broken")
 
 
 def _printable(text: str) -> str:

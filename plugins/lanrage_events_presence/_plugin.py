@@ -6,13 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
+from pathlib import Path
 
 import anyio
 
 from lanrage_events import ConfigProblem, Health, Metric, PartyEvent, Sample, hookimpl
 from lanrage_events.abc import Bus, Person
-from lanrage_events.cli import install_command
 
 from ._activity import Activity
 from ._config import PresenceConfig
@@ -37,8 +36,7 @@ class PresencePlugin:
     """Show the party and its game as Rich Presence in the Discord client on this computer.
 
     :param config: see :class:`PresenceConfig`
-    :param connect: opens a connection to Discord; by default to the client on this computer, with
-        pypresence
+    :param connect: opens a connection to Discord; by default, to a client on this computer
     """
 
     Config = PresenceConfig
@@ -47,9 +45,9 @@ class PresencePlugin:
 
     def __init__(self, config: PresenceConfig, *, connect: Connect | None = None) -> None:
         self.config = config
-        self._needs_pypresence = connect is None
         if connect is None and config.client_id is not None:
-            connect = DiscordIPC(config.client_id).connect
+            socket = str(config.socket) if isinstance(config.socket, Path) else config.socket
+            connect = DiscordIPC(config.client_id, socket).connect
 
         self._connect = connect
         self._view = PresenceView(config)
@@ -104,10 +102,9 @@ class PresencePlugin:
 
     @asynccontextmanager
     async def _showing(self, bus: Bus) -> AsyncIterator[None]:
-        """Update the presence, if all that it needs is there."""
-        missing = self._missing()
-        if missing or self._connect is None:
-            logger.warning("plugin '%s' shows nothing: %s", bus.plugins.name(self), missing)
+        """Update the presence, if there is an application to show it for."""
+        if self._connect is None:
+            logger.warning("plugin '%s' shows nothing: %s", bus.plugins.name(self), _NO_CLIENT_ID)
             yield
             return
 
@@ -120,17 +117,6 @@ class PresencePlugin:
         finally:
             self._updater = None
 
-    def _missing(self) -> str:
-        """Return what has to be installed or configured, if anything."""
-        if self._connect is None:
-            return _NO_CLIENT_ID
-
-        is_missing = self._needs_pypresence and find_spec("pypresence") is None
-        if is_missing:
-            return f"pypresence is not installed: {install_command('presence')}"
-
-        return ""
-
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:
         view, types = self._view, tuple(bus.events.types())
@@ -139,19 +125,16 @@ class PresencePlugin:
             view.check(types)
 
         problems = view.problems(types)
-        missing = self._missing()
-        if missing:
-            path = ("client_id",) if self._connect is None else ()
+        if self._connect is None:
             # It runs all the same, and shows nothing.
-            problems.append(ConfigProblem(missing, path, warning=True))
+            problems.append(ConfigProblem(_NO_CLIENT_ID, ("client_id",), warning=True))
 
         return problems
 
     @hookimpl
     def health(self) -> Health:
-        missing = self._missing()
-        if missing:
-            return Health("failed", missing)
+        if self._connect is None:
+            return Health("failed", _NO_CLIENT_ID)
 
         updater, wanted = self._updater, self.activity
         if updater is None:

@@ -12,8 +12,10 @@ from typing import Any, Literal
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import SocketStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
+
+from ._sockets import open_stream
 
 Manner = Literal["answer", "split", "silence", "garble", "flood", "reject", "close"]
 """How the stand-in handles a request: it answers as Discord does, answers in pieces, stays silent,
@@ -53,6 +55,7 @@ class StandInDiscordClient:
     variable ``XDG_RUNTIME_DIR`` is its folder. It needs Unix sockets.
 
     :param folder: the folder of the socket, whose path can have at most 107 characters
+    :param number: its number, the 0 of ``discord-ipc-0``
     """
 
     folder: Path
@@ -62,13 +65,15 @@ class StandInDiscordClient:
     """the ids of known applications, ``None`` for all"""
     frames: list[Frame] = field(default_factory=list)
     """the received frames, including handshakes and closing frames"""
-    _streams: set[SocketStream] = field(default_factory=set)
+    number: int = 0
+    _streams: set[ByteStream] = field(default_factory=set)
     _changed: anyio.Event = field(default_factory=anyio.Event)
+    _sending: anyio.Lock = field(default_factory=anyio.Lock)
 
     @property
     def path(self) -> Path:
         """The path of the socket."""
-        return self.folder / "discord-ipc-0"
+        return self.folder / f"discord-ipc-{self.number}"
 
     @property
     def activities(self) -> list[Mapping[str, Any] | None]:
@@ -102,14 +107,15 @@ class StandInDiscordClient:
     async def send(self, opcode: int, body: object) -> None:
         """Send an unexpected frame to all connected programs."""
         for stream in list(self._streams):
-            await stream.send(_pack(opcode, body))
+            await self._send(stream, _pack(opcode, body))
 
     async def hang_up(self) -> None:
         """End all connections, but keep listening."""
         for stream in list(self._streams):
             await stream.aclose()
 
-    async def _serve(self, stream: SocketStream) -> None:
+    async def _serve(self, accepted: SocketStream) -> None:
+        stream = await open_stream(accepted.extra(SocketAttribute.raw_socket))  # noqa: S610 - not Django
         try:
             async with stream:
                 await self._talk(stream)
@@ -124,7 +130,7 @@ class StandInDiscordClient:
             self._streams.discard(stream)
             self._changed.set()
 
-    async def _talk(self, stream: SocketStream) -> None:
+    async def _talk(self, stream: ByteStream) -> None:
         reader = BufferedByteReceiveStream(stream)
         while True:
             opcode, length = _HEADER.unpack(await reader.receive_exactly(_HEADER.size))
@@ -142,7 +148,7 @@ class StandInDiscordClient:
                 client_id = body.get("client_id")
                 if self.known_ids is not None and client_id not in self.known_ids:
                     problem = {"code": 4000, "message": "Invalid Client ID"}
-                    await stream.send(_pack(_CLOSE, problem))
+                    await self._send(stream, _pack(_CLOSE, problem))
                     return
 
                 manner, opcode, answer = self.on_handshake, _FRAME, _READY
@@ -154,28 +160,32 @@ class StandInDiscordClient:
             if not await self._answer(stream, manner, opcode, answer):
                 return
 
+    async def _send(self, stream: ByteStream, data: bytes) -> None:
+        async with self._sending:
+            await stream.send(data)
+
     async def _answer(
-        self, stream: SocketStream, manner: Manner, opcode: int, answer: Mapping[str, Any]
+        self, stream: ByteStream, manner: Manner, opcode: int, answer: Mapping[str, Any]
     ) -> bool:
         """Handle a request as configured; return whether to keep the connection."""
         match manner:
             case "answer":
-                await stream.send(_pack(opcode, answer))
+                await self._send(stream, _pack(opcode, answer))
             case "split":
                 data = _pack(opcode, answer)
                 for begin in range(0, len(data), _PIECE_BYTES):
-                    await stream.send(data[begin : begin + _PIECE_BYTES])
+                    await self._send(stream, data[begin : begin + _PIECE_BYTES])
                     await anyio.lowlevel.checkpoint()
             case "silence":
                 pass
             case "garble":
-                await stream.send(_HEADER.pack(opcode, 5) + b"{\xff\x00}\n")
+                await self._send(stream, _HEADER.pack(opcode, 5) + b"{\xff\x00}\n")
             case "flood":
-                await stream.send(_HEADER.pack(opcode, 0xFFFF_FFFF) + bytes(1024))
+                await self._send(stream, _HEADER.pack(opcode, 0xFFFF_FFFF) + bytes(1024))
             case "reject":
                 message = 'child "activity" fails because [child "state" fails]'
                 rejection = {**answer, "evt": "ERROR", "data": {"code": 4000, "message": message}}
-                await stream.send(_pack(opcode, rejection))
+                await self._send(stream, _pack(opcode, rejection))
             case "close":
                 return False
 

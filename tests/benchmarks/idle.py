@@ -52,7 +52,7 @@ STEPS: Mapping[str, str] = {
     "the core": "lanrage_events, lanrage_events._cli.app, lanrage_events._daemon.daemon",
     "httpx": "httpx, httpx._transports.default",
     "plugin discord": "lanrage_events_discord",
-    "pypresence and plugin presence": "pypresence, lanrage_events_presence",
+    "plugin presence": "lanrage_events_presence",
     "plugins log, logfile and parties": "lanrage_events_log, lanrage_events_logfile, lanrage_events_parties",
     "Starlette, anycorn and plugin http": "lanrage_events_http, starlette.routing, anycorn",
 }

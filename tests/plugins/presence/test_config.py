@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +55,25 @@ def test_a_picture_is_a_name_or_an_address_or_none() -> None:
 @pytest.mark.parametrize("size", [0, -1, 10_000_000, "many"])
 def test_a_party_size_is_a_positive_number(size: Any) -> None:
     assert problem(max_party_size=size).startswith("max_party_size: ")
+
+
+@pytest.mark.parametrize("socket", [1, "1", " 1 ", "discord-ipc-1"])
+def test_a_socket_is_chosen_by_its_number(socket: Any) -> None:
+    assert PresenceConfig(socket=socket).socket == 1
+
+
+def test_a_socket_is_chosen_by_its_path() -> None:
+    written: dict[Any, Path | None] = {"/a/b": Path("/a/b"), Path("1"): Path("1"), "": None}
+    for socket, expected in written.items():
+        assert PresenceConfig(socket=socket).socket == expected
+
+
+@pytest.mark.parametrize("socket", [10, -1, "10", "discord-ipc-11", True, 1.5, [], {}])
+def test_an_invalid_socket_is_explained(socket: Any) -> None:
+    message = problem(socket=socket)
+
+    assert message.startswith("socket: ")
+    assert "expected the number of a socket, from 0 to 9, or the path of one" in message
 
 
 @pytest.mark.parametrize("key", ["player", "party"])

@@ -47,7 +47,13 @@ def test_every_configuration_on_the_page_is_valid() -> None:
 
 def test_the_page_has_every_key_with_its_default() -> None:
     complete = max(configurations(), key=len)
-    required = {"client_id": None, "player": None, "party": None, "invite_url": None}
+    required = {
+        "client_id": None,
+        "player": None,
+        "party": None,
+        "invite_url": None,
+        "socket": None,
+    }
 
     assert set(complete) == set(PresenceConfig.model_fields)
     assert PresenceConfig.model_validate(complete | required) == PresenceConfig()
@@ -111,7 +117,6 @@ def test_the_example_of_a_view_prints_what_it_says(
 
 @pytest.mark.real_clock
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in needs Unix sockets")
-@pytest.mark.filterwarnings("ignore:unclosed scandir iterator:ResourceWarning")
 async def test_the_example_of_a_test_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
     names: dict[str, Any] = {}

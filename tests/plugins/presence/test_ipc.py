@@ -1,23 +1,16 @@
-"""The real pypresence against a socket that behaves as Discord's does, or worse."""
+"""The connection against sockets that behave as Discord's does, or worse."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-import socket
 import sys
-import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from time import monotonic
-from typing import Any
+from collections.abc import AsyncIterator
 
 import anyio
-import anyio.to_thread
 import pytest
-from pypresence.baseclient import BaseClient
 
 from lanrage_events import EventBus, GameStarted, PartyCreated
 from lanrage_events_presence import (
@@ -36,13 +29,9 @@ from lanrage_events_presence.testing import Manner, StandInDiscordClient
 pytestmark = [
     pytest.mark.real_clock,
     pytest.mark.skipif(sys.platform == "win32", reason="the stand-in needs Unix sockets"),
-    # pypresence leaves its iterator over the folder to the garbage collector.
-    pytest.mark.filterwarnings("ignore:unclosed scandir iterator:ResourceWarning"),
 ]
 
 CLIENT_ID = "123456789012345678"
-THREAD = "lanrage-events-presence"
-SET_ACTIVITY = 1
 QUAKE = Activity(
     details="Quake",
     state="In Party 🎮",
@@ -68,22 +57,6 @@ def ipc() -> DiscordIPC:
 def impatient() -> DiscordIPC:
     """Waits for silent peers only as long as a test may."""
     return DiscordIPC(CLIENT_ID, answer_seconds=0.2, close_seconds=0.2)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_stays() -> Iterator[None]:
-    yield
-    deadline = monotonic() + PATIENCE_SECONDS
-    for thread in threading.enumerate():
-        if thread.name == THREAD:
-            thread.join(deadline - monotonic())
-            assert not thread.is_alive()
-
-
-async def join_thread() -> None:
-    for thread in threading.enumerate():
-        if thread.name == THREAD:
-            await anyio.to_thread.run_sync(thread.join, PATIENCE_SECONDS)
 
 
 async def reason(ipc: DiscordIPC) -> str:
@@ -143,21 +116,6 @@ async def test_an_answer_in_pieces_is_an_answer(
     assert len(discord.activities) == 4
 
 
-async def test_a_missing_discord_is_explained(runtime_folder: Path, ipc: DiscordIPC) -> None:
-    assert await reason(ipc) == "Discord is not running on this computer"
-    (runtime_folder / "discord-ipc-0").touch()
-    assert await reason(ipc) == "Discord is not running on this computer"
-
-
-async def test_a_socket_that_discord_left_behind_is_explained(
-    runtime_folder: Path, ipc: DiscordIPC
-) -> None:
-    with socket.socket(socket.AF_UNIX) as old:
-        old.bind(str(runtime_folder / "discord-ipc-0"))
-
-    assert await reason(ipc) == "Discord is not running on this computer"
-
-
 async def test_an_unknown_application_is_explained(
     discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
@@ -190,7 +148,8 @@ async def test_a_handshake_that_fails_is_explained(
 ) -> None:
     discord.on_handshake = manner
     async with discord.listen():
-        assert await reason(impatient if manner == "silence" else ipc) == expected
+        found = await reason(impatient if manner == "silence" else ipc)
+        assert found == f"{expected} ({discord.path})"
         discord.on_handshake = "answer"
         async with ipc.connect() as connection:
             await connection.show(QUAKE)
@@ -249,7 +208,7 @@ async def test_the_end_of_discord_is_noticed_while_nothing_is_sent(
                 tasks.start_soon(wait)
                 await discord.hang_up()
 
-    assert reasons == ["Discord closed the connection"]
+    assert reasons == [f"Discord closed the connection ({discord.path})"]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +217,7 @@ async def test_the_end_of_discord_is_noticed_while_nothing_is_sent(
         (
             2,
             {"code": 1000, "message": "Restart\x07ing"},
-            "Discord ended the connection: Restart ing",
+            "Discord ended the connection: Restart ing (",
         ),
         (
             2,
@@ -310,100 +269,76 @@ async def test_a_ping_is_not_the_answer_to_a_request(
             await discord.wait(lambda discord: bool(discord.activities))
             await discord.send(3, {"beat": 1})
             await discord.wait(lambda discord: discord.frames[-1].opcode == 4)
-            await discord.send(1, {"cmd": "SET_ACTIVITY", "evt": None, "data": {}})
+            answer: dict[str, object] = {"cmd": "SET_ACTIVITY", "evt": None, "data": {}}
+            await discord.send(1, {**answer, "nonce": discord.frames[1].body["nonce"]})
 
         discord.on_activity = "answer"
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (
-            PermissionError(13, "Permission denied"),
-            "this user is not allowed to connect to Discord",
-        ),
-        (RuntimeError("a\nb"), "the connection to Discord failed with RuntimeError: a b"),
-        (OSError(9, "Bad file descriptor"), "Discord closed the connection"),
-    ],
-)
-async def test_whatever_else_goes_wrong_is_explained(
-    runtime_folder: Path, ipc: DiscordIPC, error: Exception, expected: str
+async def test_a_late_answer_is_not_the_answer_to_the_next_request(
+    discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
-    def find() -> str:
-        raise error
+    discord.on_activity = "silence"
+    async with discord.listen(), ipc.connect() as connection:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.show, QUAKE)
+            await discord.wait(lambda discord: bool(discord.activities))
+            tasks.cancel_scope.cancel()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pypresence.utils.get_ipc_path", find)
-        assert (await reason(ipc)).startswith(expected)
-
-
-@contextmanager
-def full_socket(folder: Path) -> Iterator[None]:
-    """Listen where Discord does, with a queue that is full, so that connecting blocks."""
-    waiting: list[socket.socket] = []
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(folder / "discord-ipc-0"))
-        listener.listen(0)
-        try:
-            while True:
-                waiting.append(socket.socket(socket.AF_UNIX))
-                waiting[-1].setblocking(False)
-                waiting[-1].connect(str(folder / "discord-ipc-0"))
-        except BlockingIOError:
-            pass
-
-        yield
-        for connection in waiting:
-            connection.close()
+        nonce = discord.frames[-1].body["nonce"]
+        await discord.send(1, {"cmd": "SET_ACTIVITY", "evt": None, "data": {}, "nonce": nonce})
+        discord.on_activity = "reject"
+        with pytest.raises(ActivityRejected):
+            await connection.show(QUAKE)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux waits here")
-async def test_a_thread_that_hangs_is_not_followed_by_another(
-    runtime_folder: Path, impatient: DiscordIPC
+async def test_an_error_without_a_nonce_is_an_answer(
+    discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
-    with full_socket(runtime_folder):
-        for _ in range(3):
-            assert await reason(impatient) == "Discord does not answer"
+    discord.on_activity = "silence"
+    async with discord.listen(), ipc.connect() as connection:
+        async with anyio.create_task_group() as tasks:
 
-        assert [t.name for t in threading.enumerate()].count(THREAD) == 1
+            @tasks.start_soon
+            async def show() -> None:
+                with pytest.raises(ActivityRejected, match="unknown command"):
+                    await connection.show(QUAKE)
 
-    # It ends when the socket does, and then there is room for a new one.
-    await join_thread()
-    assert await reason(impatient) == "Discord is not running on this computer"
+            await discord.wait(lambda discord: bool(discord.activities))
+            data = {"code": 4002, "message": "unknown\ncommand"}
+            await discord.send(1, {"evt": "ERROR", "data": data, "nonce": None})
+
+        discord.on_activity = "answer"
 
 
-@pytest.mark.slow
-async def test_the_socket_is_closed_even_if_closing_is_cancelled_before_it_begins(
-    discord: StandInDiscordClient,
+async def test_a_handshake_that_discord_rejects_is_explained(
+    discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
+    discord.on_handshake = "reject"
+    async with discord.listen():
+        assert (await reason(ipc)).startswith("Discord rejected the connection: child")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("moment", ["on_handshake", "on_activity"])
+async def test_a_native_cancellation_closes_the_connection(
+    discord: StandInDiscordClient, moment: str
+) -> None:
+    setattr(discord, moment, "silence")
     ipc = DiscordIPC(CLIENT_ID, close_seconds=0.05)
-    is_busy, may_go_on = threading.Event(), threading.Event()
-    send = BaseClient.send_data
-    clients: list[Any] = []
 
-    def send_slowly(client: Any, opcode: int, body: Any) -> None:
-        if opcode == SET_ACTIVITY:
-            clients.append(client)
-            is_busy.set()
-            may_go_on.wait(PATIENCE_SECONDS)
+    async def show() -> None:
+        async with ipc.connect() as connection:
+            await connection.show(QUAKE)
 
-        send(client, opcode, body)
+    async with discord.listen():
+        task = asyncio.create_task(show())
+        await discord.wait(lambda discord: len(discord.frames) == 1 + (moment == "on_activity"))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseClient, "send_data", send_slowly)
-        async with discord.listen():
-            async with ipc.connect() as connection, anyio.create_task_group() as tasks:
-                tasks.start_soon(connection.show, QUAKE)
-                await anyio.to_thread.run_sync(is_busy.wait, PATIENCE_SECONDS)
-                tasks.cancel_scope.cancel()
-
-            # The thread finds the call of close and its cancellation at the same time.
-            may_go_on.set()
-            await join_thread()
-
-    [client] = clients
-    assert client.sock_writer.is_closing()
+        await discord.wait(lambda discord: not discord.connections)
 
 
 class Lines(logging.Handler):
@@ -450,7 +385,7 @@ async def test_discord_that_starts_restarts_and_ends_gets_the_latest_state(
         async with anyio.create_task_group() as tasks:
             view.follow(PARTY)
             tasks.start_soon(updater.run)
-            await log.take("Discord is not running on this computer, so there is no")
+            await log.take("Discord is not running on this computer: there is no")
             for game in ("Quake", "Doom", "Descent"):
                 view.follow(GameStarted(party_id="1", game_name=game, players=("Ann",)))
                 updater.wake()
@@ -460,7 +395,7 @@ async def test_discord_that_starts_restarts_and_ends_gets_the_latest_state(
                     assert [a and a["details"] for a in discord.activities] == [game]
                     await log.take("connected to Discord")
 
-                await log.take("Discord closed the connection, so there is no")
+                await log.take("Discord closed the connection (")
                 assert not log.lines
 
             tasks.cancel_scope.cancel()

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
 
 from lanrage_events import (
+    EventBus,
     GameEnded,
     GameStarted,
     PartyEnded,
@@ -14,6 +19,7 @@ from lanrage_events import (
     ServerStarted,
     ServerStopped,
 )
+from lanrage_events_logfile import FileConfig, LogfileConfig, LogfilePlugin
 from lanrage_events_presence import Party, PresenceConfig, PresenceView
 from lanrage_events_presence._parties import Parties
 
@@ -65,6 +71,17 @@ def test_nobody_is_left_when_the_server_starts_or_stops() -> None:
     assert shown(*evening, server_stopped(5)) is None
     assert shown(*evening, server_started(5)) is None
     assert shown(*evening, server_stopped(5), player="Ann") is None
+
+
+def test_nobody_is_left_from_before_a_crash() -> None:
+    crashed = [server_started(0), joined(1, "Ann"), joined(2, "Ben")]
+    again = shown(*crashed, server_started(9), joined(10, "Cem"))
+    # A log that has no line about the start: its reader reports who was there.
+    silent = shown(*crashed[1:], left(10, "Ann"), left(10, "Ben"), joined(10, "Cem"))
+
+    assert again is not None
+    assert silent is not None
+    assert (again.members, again.size) == (silent.members, silent.size) == (("Cem",), 1)
 
 
 def test_the_game_of_a_server_is_known_on_the_next_evening() -> None:
@@ -124,3 +141,47 @@ def test_the_server_is_what_the_activity_shows() -> None:
     assert view.activity.details == "Factorio"
     view.follow(server_stopped(4))
     assert view.activity is None
+
+
+BEGIN = """\
+[20:00:00] [Server thread/INFO]: Starting minecraft server version 1.20.1
+[20:00:09] [Server thread/INFO]: Done (9.001s)! For help, type "help"
+"""
+
+
+@pytest.mark.real_clock
+@pytest.mark.slow
+async def test_a_server_that_crashed_with_two_players_has_one_after_one_joined(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "latest.log"
+    path.touch()
+    view = PresenceView()
+    config = LogfileConfig(files=(FileConfig(path=path, preset="minecraft"),))
+
+    def write(*names: str) -> None:
+        with path.open("a") as file:
+            file.write(BEGIN)
+            file.writelines(
+                f"[20:01:00] [Server thread/INFO]: {name} joined the game\n" for name in names
+            )
+
+    def size() -> int:
+        activity = view.activity
+        return 0 if activity is None or activity.party_size is None else activity.party_size[0]
+
+    with anyio.fail_after(30):
+        async with EventBus(state_folder=tmp_path / "state") as bus:
+            joins = bus.stream(PeerJoined)
+            bus.subscribe(PartyEvent, view.follow)
+            await bus.plugins.register_and_wait(LogfilePlugin(config))
+            async with joins:
+                write("Ann", "Ben")
+                await anext(joins)
+                await anext(joins)
+                await bus.drain()
+                assert size() == 2
+                write("Cem")
+                await anext(joins)
+                await bus.drain()
+                assert size() == 1
