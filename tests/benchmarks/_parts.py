@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from ._figures import Check
 
@@ -23,12 +23,14 @@ PARTS = (
     "delivery",
     "http_events",
     "scale",
+    "cards",
     "idle",
     "long_run",
 )
 """the modules, in the order of their tables; a new part is one more name here"""
 
-BACKENDS = ("asyncio", "trio")
+Backend: TypeAlias = Literal["asyncio", "trio"]
+BACKENDS: tuple[Backend, ...] = ("asyncio", "trio")
 SMOKE_BACKENDS = BACKENDS[:1]
 """where each costs a process of its own"""
 

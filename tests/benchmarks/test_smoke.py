@@ -76,7 +76,7 @@ def test_benchmark_of_delivery_rejects_an_unknown_scenario() -> None:
             "start_up",
             "outbox",
         ),
-        ("compose", "scale", "idle", "long_run"),
+        ("compose", "scale", "cards", "idle", "long_run"),
     ],
     ids=["quick", "load"],
 )
