@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from .party import Member, Party
@@ -257,7 +258,7 @@ class PartyRecord:
             record.played = {key: (name, s, n) for key, (name, s, n) in record.played.items()}
             for name, id, at, since, seconds, is_meant, stay in data["people"]:
                 joined = _time(since)
-                person = Person(name, id, datetime.fromisoformat(at), joined, seconds, _time(stay))
+                person = Person(name, id, _moment(at), joined, seconds, _time(stay))
                 record.people.restore(person, is_meant=is_meant)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is not a party that was dumped: {error!r}") from None
@@ -306,4 +307,10 @@ def _text(time: datetime | None) -> str | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else _moment(text)
+
+
+@lru_cache(maxsize=16)
+def _moment(text: str) -> datetime:
+    """Return a time, the same object for the equal ones that a party has."""
+    return datetime.fromisoformat(text)

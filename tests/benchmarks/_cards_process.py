@@ -1,4 +1,4 @@
-"""The process that says what cards take that are open and idle."""
+"""The process that says what cards take that are open and idle, and what their parties do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import httpx
 
-from lanrage_events import EventBus, PeerJoined
+from lanrage_events import EventBus, Parties, PeerJoined
+from lanrage_events.state import Database
 from lanrage_events.testing import virtual_time
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
@@ -47,6 +48,18 @@ async def main(folder: Path, cards: int) -> None:
 
             await anyio.sleep(600)
             say(requests=len(discord.journal), memory=memory_megabytes("VmRSS"))
+
+
+def follow(folder: Path) -> None:
+    """Say what the parties alone take that have these cards."""
+    known = Parties()
+    before = memory_megabytes("VmRSS")
+    with Database.reading(folder / "discord.cards") as connection:
+        for (text,) in connection.execute("SELECT content FROM parties"):
+            known.load(text)
+
+    after = memory_megabytes("VmRSS")
+    say(memory=None if before is None or after is None else after - before, parties=len(known))
 
 
 if __name__ == "__main__":

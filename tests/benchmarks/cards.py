@@ -18,7 +18,7 @@ import anyio
 from lanrage_events.testing import virtual_time
 
 from ._card_scenarios import SCENARIOS, Figure, Scenario
-from ._figures import Check
+from ._figures import Check, equal
 from ._parts import BACKENDS, SMOKE_BACKENDS, Backend, Cell, Part, Table
 from ._process import ROOT, Line
 
@@ -54,31 +54,38 @@ def figures(scenarios: Sequence[Scenario], backends: Sequence[Backend]) -> Table
 
 def memory(cards: int) -> Table:
     """Measure what cards take that are open and idle, in processes that have just started."""
-    with tempfile.TemporaryDirectory() as folder:
-        few, many = (_idle(Path(folder) / str(number), number) for number in (1, cards))
+    with tempfile.TemporaryDirectory() as name:
+        one, all_of_them = Path(name) / "one", Path(name) / "all"
+        before = _idle(one, 1)
+        after = _idle(all_of_them, cards)
+        parties = _run(all_of_them, "parties")["memory"]
 
     rows: list[Sequence[Cell]] = []
-    checks = [Check(f"{many['requests']} requests after a restart", many["requests"] == 0)]
-    if few["memory"] is not None:
-        taken = many["memory"] - few["memory"]
-        rows.append((cards, taken, taken * 1024 / cards))
-        limit = MEMORY_MAX_MEGABYTES
-        text = f"{taken:.1f} MB for {cards:,} idle cards (at most {limit})"
-        checks.append(Check(text, taken <= limit, is_time=True))
+    checks = [equal("requests after a restart", after["requests"])]
+    if parties is not None:
+        taken = after["memory"] - before["memory"]
+        rows.append((cards, taken, parties, taken - parties))
+        text = f"{taken - parties:.1f} MB for {cards:,} idle cards (at most {MEMORY_MAX_MEGABYTES})"
+        checks.append(Check(text, taken - parties <= MEMORY_MAX_MEGABYTES, is_time=True))
 
-    return Table(["idle cards", "MB more", "KB each"], rows, "What open cards take.", checks)
+    return Table(
+        ["idle cards", "MB in all", "of it parties", "of it cards"],
+        rows,
+        "What open cards take after a restart, and what [parties](parties.md) of that number take alone.",
+        checks,
+    )
 
 
 def _idle(folder: Path, cards: int) -> Line:
     """Post cards, and return what a new process says that goes on with them."""
     folder.mkdir()
-    _run(folder, cards)
-    return _run(folder, 0)
+    _run(folder, str(cards))
+    return _run(folder, "0")
 
 
-def _run(folder: Path, cards: int) -> Line:
+def _run(folder: Path, what: str) -> Line:
     done = subprocess.run(
-        [sys.executable, "-m", f"{__package__}._cards_process", str(folder), str(cards)],
+        [sys.executable, "-m", f"{__package__}._cards_process", str(folder), what],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,

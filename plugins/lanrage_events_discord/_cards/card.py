@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from sys import intern
+from typing import Any
 
 from .._config import CardConfig
 
 _ELSEWHERE = {"id", "webhook", "party", "is_due", "config"}
 """what has a column of its own, or is in the configuration"""
+_COMMON = {"webhook_id", "channel_id"}
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -24,8 +27,6 @@ class Card:
     """the name of the webhook"""
     party: str
     """the id of the party in the store"""
-    party_key: str
-    """the key of the party in the fold"""
     config: CardConfig = field(default_factory=CardConfig)
     """what the configuration says of it now"""
     webhook_id: str = ""
@@ -59,11 +60,11 @@ class Card:
     """whether later messages of the webhook stand below it"""
     is_done: bool = False
     """whether all is done that follows the end of its party, or its removal"""
-    pictures: list[str] | None = field(default_factory=list)
+    pictures: tuple[str, ...] | None = ()
     """the names of the pictures that its message has, None if that is not known"""
     mention: str = ""
     """the text by which its message mentions someone"""
-    formers: list[str] = field(default_factory=list)
+    formers: tuple[str, ...] = ()
     """the ids of its former messages that are still to be deleted"""
     misses: int = 0
     """how many times in a row its message was gone"""
@@ -76,14 +77,14 @@ class Card:
         """Forget the message, which is not there any more, so that another one is posted."""
         self.message_id = self.channel_id = self.posted_at = self.shown = None
         self.webhook_id = self.mention = ""
-        self.pictures = []
+        self.pictures = ()
         self.is_pushed = False
         if not self.owns_thread:
             self.thread_id = None
 
     def forget_thread(self) -> None:
         """Forget the thread of the card, which is not there any more, with all that was in it."""
-        self.owns_thread, self.formers = False, []
+        self.owns_thread, self.formers = False, ()
         self.forget_message()
 
     def row(self) -> tuple[str, str, str, bool, str]:
@@ -99,10 +100,18 @@ class Card:
         """
         try:
             data = json.loads(content)
-            kept = {name: data[name] for name in _KEPT if name in data}
-            return cls(id=id, webhook=webhook, party=party, is_due=bool(is_due), **kept)
+            kept = {name: _loaded(name, data[name]) for name in _KEPT if name in data}
+            return cls(id=id, webhook=intern(webhook), party=party, is_due=bool(is_due), **kept)
         except TypeError as error:
             raise ValueError(f"this is no card: {error}") from None
+
+
+def _loaded(name: str, value: Any) -> Any:
+    """Return a value from the file; what all cards of a webhook have is in memory once."""
+    if isinstance(value, list):
+        return tuple(value)
+
+    return intern(value) if name in _COMMON and isinstance(value, str) else value
 
 
 _KEPT = [one.name for one in fields(Card) if one.name not in _ELSEWHERE]

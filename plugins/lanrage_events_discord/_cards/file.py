@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -48,6 +48,8 @@ _PUT_CARD = """
     INSERT INTO cards VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET is_due = excluded.is_due, content = excluded.content
 """
+# What is read at a time: it need not be in memory as a whole.
+_AT_ONCE = 200
 
 Row: TypeAlias = tuple[str, float | None, str]
 """of a party: its id, when its end was followed, and the rest as JSON"""
@@ -137,12 +139,22 @@ class CardFile:
         """
         await self._database.compact()
 
-    async def read(self) -> tuple[list[Any], list[Any]]:
-        """Return the rows of the parties and those of the cards, the oldest first.
+    async def read(self, table: str) -> AsyncIterator[tuple[Any, ...]]:
+        """Iterate over the rows of a table, as they were first written.
 
         :raises OSError: if it cannot be read
         """
-        return await self._database.run(_read)
+        last = 0
+        query = f"SELECT rowid, * FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {_AT_ONCE}"  # noqa: S608
+
+        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            return connection.execute(query, (last,)).fetchall()
+
+        while rows := await self._database.run(read):
+            for row in rows:
+                yield row[1:]
+
+            last = rows[-1][0]
 
     def leave_out(self, id: str, what: str, error: Exception) -> None:
         """Remove what cannot be read, the next time."""
@@ -168,11 +180,3 @@ class _Unsaved:
             {one: None for one in cards if one.id not in gone},
             gone,
         )
-
-
-def _read(connection: sqlite3.Connection) -> tuple[list[Any], list[Any]]:
-    parties = connection.execute("SELECT id, ended, content FROM parties ORDER BY ended")
-    cards = connection.execute(
-        "SELECT id, webhook, party, is_due, content FROM cards ORDER BY rowid"
-    )
-    return parties.fetchall(), cards.fetchall()

@@ -48,6 +48,9 @@ class Attempt:
     """whether Discord says that its message is old"""
 
 
+_NONE = Attempt()
+
+
 class Pace:
     """Says when requests for the cards of a webhook may leave.
 
@@ -73,8 +76,12 @@ class Pace:
         """when a request to the webhook last succeeded"""
 
     def of(self, card: Card) -> Attempt:
-        """Return what is known of the requests for a card."""
+        """Return what is known of the requests for a card, to change it."""
         return self._attempts.setdefault(card, Attempt())
+
+    def known(self, card: Card) -> Attempt:
+        """Return what is known of the requests for a card, to look at; most cards need none."""
+        return self._attempts.get(card, _NONE)
 
     def forget(self, card: Card) -> None:
         """Forget what is known of the requests for a card."""
@@ -90,7 +97,7 @@ class Pace:
         if step.posts and quiet.at(self._name).loudness.holds:
             return now + quiet.seconds_left(self._name), quiet.at(self._name).why
 
-        attempt = self.of(card)
+        attempt = self.known(card)
         if (due := max(self.outage.retry_at, attempt.retry_at)) > now:
             return due, attempt.waits_because or "Discord does not answer"
 
@@ -107,11 +114,11 @@ class Pace:
 
     def next_edit_at(self, card: Card) -> float:
         """Return when a card may be edited by its configuration."""
-        return self.of(card).sent_at + card.config.every
+        return self.known(card).sent_at + card.config.every
 
     def is_old(self, card: Card, step: Step) -> bool:
         """Whether a step counts as the edit of an old message."""
-        attempt = self.of(card)
+        attempt = self.known(card)
         age = anyio.current_time() - self._since(card.posted_at, attempt.posted_at)
         return step is Step.EDIT and (attempt.is_old or age > OLD_SECONDS)
 
@@ -122,7 +129,7 @@ class Pace:
         if bump is None or is_low or card.stopped or card.is_over:
             return math.inf
 
-        posted_at = self._since(card.posted_at, self.of(card).posted_at)
+        posted_at = self._since(card.posted_at, self.known(card).posted_at)
         return max(posted_at + bump, self._bumped_at + BUMP_PACE_SECONDS)
 
     @property
@@ -188,7 +195,7 @@ class Pace:
 
     def suspects(self, card: Card, outcome: Outcome) -> bool:
         """Whether Discord's errors are about what a card shows, since all else is taken."""
-        attempt = self.of(card)
+        attempt = self.known(card)
         fails_alone = self._worked_at > attempt.failing_since
         return fails_alone and outcome.is_server_error and attempt.failures >= MOST_SERVER_ERRORS
 

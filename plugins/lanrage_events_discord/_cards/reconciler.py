@@ -120,7 +120,7 @@ class Reconciler:
         :raises OSError: if that cannot be kept
         """
         if card.message_id is not None:
-            card.formers = [*card.formers, card.message_id]
+            card.formers = (*card.formers, card.message_id)
 
         card.message_id = card.shown = None
         card.stopped, card.misses, card.is_plain = "", 0, False
@@ -173,7 +173,7 @@ class Reconciler:
             reason = lane.reason if lane is not None else ""
             return CardState(CardStatus.WAITING, reason or "the webhook has no URL")
 
-        return CardState(CardStatus.WAITING, self._pace.of(card).waits_because)
+        return CardState(CardStatus.WAITING, self._pace.known(card).waits_because)
 
     @property
     def outage(self) -> str:

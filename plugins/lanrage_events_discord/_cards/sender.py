@@ -73,7 +73,7 @@ class Sender:
     async def _edit(self, card: Card, webhook: WebhookURL) -> Outcome:
         look = self._edited(card)
         message, had = await self._pictures.attach(look), card.pictures
-        if had != (names := [file.name for file in message.files]):
+        if had != (names := tuple(file.name for file in message.files)):
             card.pictures = None
 
         outcome = await self._client.edit(
@@ -148,7 +148,7 @@ class Sender:
 
         if outcome.kind is OutcomeKind.DELIVERED:
             self._posted(card, message, outcome, webhook)
-            card.pictures = [file.name for file in posted.files]
+            card.pictures = tuple(file.name for file in posted.files)
             card.mention = mention
             is_own = card.owns_thread
             kept = replace(message, thread_name="") if is_own else message
@@ -166,7 +166,7 @@ class Sender:
 
     def _posted(self, card: Card, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         if card.message_id is not None:
-            card.formers = [*card.formers, card.message_id]
+            card.formers = (*card.formers, card.message_id)
 
         if outcome.message_id is None:
             stop(card, "Discord does not say which message it is, so it cannot be edited")

@@ -19,8 +19,6 @@ from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 
-from anyio.lowlevel import checkpoint
-
 from lanrage_events import (
     Event,
     Parties,
@@ -223,8 +221,8 @@ class CardStore:
                 continue
 
             cards = self._cards.setdefault(webhook, {})
-            id, key = _new_id(cards), followed.key
-            card = Card(id=id, webhook=webhook, party=followed.id, party_key=key, config=config)
+            id = _new_id(cards)
+            card = Card(id=id, webhook=webhook, party=followed.id, config=config)
             cards[id] = card
             followed.cards[webhook] = card
             self._open_cards += 1
@@ -380,8 +378,7 @@ class CardStore:
         return followed.id, followed.ended_at, content
 
     async def _load(self) -> None:
-        parties, cards = await self._file.read()
-        for id, ended_at, content in parties:
+        async for id, ended_at, content in self._file.read("parties"):
             try:
                 over = None if ended_at is None else load_party(content)
                 key = self.parties.load(content) if over is None else over.key
@@ -392,15 +389,16 @@ class CardStore:
             followed = self._known[id] = Followed(id, key, over=over, ended_at=ended_at)
             if over is None:
                 self._open[key] = followed
-            else:
-                self._ended.add(followed)
 
-            await checkpoint()
+        ended = (one for one in self._known.values() if one.over is not None)
+        for followed in sorted(ended, key=lambda one: one.ended_at or 0.0):
+            self._ended.add(followed)
 
-        for id, *values in cards:
+        async for id, webhook, party, *values in self._file.read("cards"):
             try:
-                card = Card.load(id, *values)
-                self._known[card.party].cards[card.webhook] = card
+                followed = self._known[party]
+                card = Card.load(id, webhook, followed.id, *values)
+                followed.cards[card.webhook] = card
                 self._cards.setdefault(card.webhook, {})[card.id] = card
             except (KeyError, ValueError) as error:
                 self._file.leave_out(id, "card", error)

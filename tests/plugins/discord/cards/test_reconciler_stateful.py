@@ -130,7 +130,7 @@ class History:
         assert [state for state in channel.states if state[0] != "shown"] == []
         shown = {one["id"]: one for one in channel.cards}
         for card in channel.open_cards:
-            assert card.formers == []
+            assert not card.formers
             assert card.webhook_id == channel.webhook.id
             names = {*re.findall(r"P[0-9]|Last", text(shown.pop(card.message_id)))}
             if not card.is_plain:
