@@ -63,5 +63,9 @@ def follow(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    backend, options = virtual_time("asyncio")
-    anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]), backend=backend, backend_options=options)
+    _folder, _what = Path(sys.argv[1]), sys.argv[2]
+    if _what == "parties":
+        follow(_folder)
+    else:
+        _backend, _options = virtual_time("asyncio")
+        anyio.run(main, _folder, int(_what), backend=_backend, backend_options=_options)
