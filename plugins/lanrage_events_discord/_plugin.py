@@ -87,6 +87,7 @@ from ._setup import (
     Setup,
     WebhookDirectory,
     ask_for_webhooks,
+    find_webhook_ids,
     find_webhooks,
     state_file,
 )
@@ -308,7 +309,10 @@ class DiscordPlugin:
                 WebhookClient(self._http) as client,
                 self._make_outbox(bus, len(webhooks)) as self._outbox,
                 opened_store(
-                    self._state_file(bus, "cards"), self.config.cards, self._wall_clock
+                    self._state_file(bus, "cards"),
+                    self.config.cards,
+                    find_webhook_ids(self.config, settings),
+                    self._wall_clock,
                 ) as store,
                 anyio.create_task_group() as background,
             ):

@@ -13,6 +13,8 @@ logger = logging.getLogger("lanrage_events.discord")
 
 DELETED_TIMES = 3
 """after which a message that was gone each time is not posted again"""
+WITHOUT_ID = "Discord does not say which message it is, so it cannot be edited"
+"""why a card stops after it was posted"""
 
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 _UNKNOWN_CHANNEL = 10003
@@ -63,14 +65,9 @@ def _judge(card: Card, step: Step, outcome: Outcome) -> Verdict:
     if outcome.kind is OutcomeKind.RETRY:
         return _failed(card, step, outcome)
 
-    if outcome.code == _UNKNOWN_CHANNEL and card.owns_thread:
-        return _missing(card, step, outcome, is_thread=True)
-
-    if outcome.code == _UNKNOWN_MESSAGE:
-        return _missing(card, step, outcome)
-
-    if outcome.code == _ARCHIVED and card.owns_thread and step is Step.EDIT:
-        # A new message opens it again, which an edit cannot.
+    is_archived = outcome.code == _ARCHIVED and step is Step.EDIT
+    is_of_thread = card.owns_thread and (is_archived or outcome.code == _UNKNOWN_CHANNEL)
+    if outcome.code == _UNKNOWN_MESSAGE or is_of_thread:
         return _missing(card, step, outcome)
 
     is_own = outcome.code in _ABOUT_PLACE or (outcome.status == 403 and not step.posts)
@@ -94,18 +91,22 @@ def _failed(card: Card, step: Step, outcome: Outcome) -> Verdict:
     return Verdict.FAILED
 
 
-def _missing(card: Card, step: Step, outcome: Outcome, *, is_thread: bool = False) -> Verdict:
+def _missing(card: Card, step: Step, outcome: Outcome) -> Verdict:
     """Post a message again that is gone, unless that has happened too often."""
     if step in (Step.DELETE, Step.DELETE_FORMER):
         return Verdict.DONE
 
-    if is_thread:
-        card.forget_thread()
-    else:
-        card.forget_message()
-
     if step is Step.POLL:
         return _rejected(card, step, outcome)
+
+    if outcome.code == _UNKNOWN_CHANNEL:
+        card.forget_thread()
+    else:
+        if outcome.code == _ARCHIVED and card.message_id is not None:
+            # Only another message opens the thread, in which this one can be deleted then.
+            card.formers = (*card.formers, card.message_id)
+
+        card.forget_message()
 
     card.misses += 1
     if card.misses >= DELETED_TIMES:
@@ -156,6 +157,11 @@ def stop(card: Card, reason: str) -> None:
     logger.error("webhook '%s': card %s is not shown any more: %s", card.webhook, card.id, reason)
 
 
-def is_about_place(reason: str) -> bool:
-    """Whether a card was stopped since it does not fit to its channel, which may have changed."""
-    return reason in _ABOUT_PLACE.values()
+def try_again(card: Card) -> None:
+    """Show a card as the template has it, now that the channel or the template may be another one.
+
+    What stopped since its message was not to be found waits for the user.
+    """
+    is_lost = card.misses >= DELETED_TIMES or card.stopped == WITHOUT_ID
+    if (card.stopped or card.is_plain) and not is_lost:
+        card.stopped, card.is_plain, card.is_due = "", False, True

@@ -207,15 +207,19 @@ class Cards:
 
 @asynccontextmanager
 async def opened_store(
-    path: Path | None, configs: Sequence[CardConfig], wall_clock: Callable[[], float]
+    path: Path | None,
+    configs: Sequence[CardConfig],
+    webhook_ids: Mapping[str, str],
+    wall_clock: Callable[[], float],
 ) -> AsyncIterator[CardStore]:
     """Open what is kept of cards; without any, forget it.
 
     :param path: the file, None without a state folder
+    :param webhook_ids: Discord's ids of the webhooks by name
     :raises ConfigError: if it cannot be used
     """
     if configs:
-        async with CardStore.opened(path, configs, wall_clock=wall_clock) as store:
+        async with CardStore.opened(path, configs, webhook_ids, wall_clock=wall_clock) as store:
             yield store
 
         return

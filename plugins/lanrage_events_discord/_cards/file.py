@@ -46,7 +46,8 @@ SCHEMA = (
 )
 _PUT_CARD = """
     INSERT INTO cards VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET is_due = excluded.is_due, content = excluded.content
+    ON CONFLICT (id) DO UPDATE SET
+        webhook = excluded.webhook, is_due = excluded.is_due, content = excluded.content
 """
 # What is read at a time: it need not be in memory as a whole.
 _AT_ONCE = 200

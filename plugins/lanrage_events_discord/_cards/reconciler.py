@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._delivery import Lane, Lanes
 from .agenda import Agenda
-from .answers import Verdict, is_about_place, judge, simplify
+from .answers import Verdict, judge, simplify, try_again
 from .card import Card
 from .pace import Pace
 from .render import CardRenderer
@@ -90,10 +90,7 @@ class Reconciler:
         now = anyio.current_time()
         self._pace.outage.end()
         for card in self._store.cards_of(self._name):
-            if is_about_place(card.stopped):
-                # Perhaps the configuration or the channel is another one now.
-                card.stopped = ""
-
+            try_again(card)
             self._agenda.put(card, now)
             if card.message_id is not None and not card.is_pushed:
                 self._lowest.add(card)
@@ -347,6 +344,7 @@ class Reconciler:
             elif verdict is Verdict.GONE:
                 card.is_due = True
                 if lane.handle_gone(outcome, webhook, card.thread_id or ""):
+                    await self._save(card)
                     return
 
                 # Only the thread of the lane is gone, which is created again.

@@ -21,7 +21,7 @@ from .._embeds import (
     user_mention,
 )
 from .._rendering import Digest, Entry, Presentation
-from .answers import stop
+from .answers import WITHOUT_ID, stop
 from .card import Card
 from .render import CardRenderer
 from .steps import Step, may_call
@@ -103,12 +103,12 @@ class Sender:
 
     async def _poll(self, card: Card, webhook: WebhookURL, envelope: Envelope) -> Outcome | None:
         poll = self._renderer.poll(self._store.party(card), card.config)
-        # Known before the request, so that it is never posted twice.
         card.is_polled = True
         if poll is None:
             return None
 
-        await self._store.save(card)
+        # Known before the request, so that it is never posted twice.
+        await self._keep(card, "is_polled")
         message = envelope.wrap(poll, (), webhook.id, is_backlog=False)
         if card.config.silent:
             message = replace(message, flags=SUPPRESS_NOTIFICATIONS)
@@ -133,12 +133,12 @@ class Sender:
         outcome: Outcome | None = None
         try:
             if may_call(card, party, is_loud=is_loud):
-                # Known before the request, so that no one is ever mentioned twice.
                 card.is_mentioned = True
                 if not mention and card.message_id is not None:
                     return None
 
-                await self._store.save(card)
+                # Known before the request, so that no one is ever mentioned twice.
+                await self._keep(card, "is_mentioned")
 
             posted = await self._pictures.attach(message)
             card.thread_id = message.thread_id or None
@@ -158,6 +158,14 @@ class Sender:
 
         return self._without_files(posted, outcome)
 
+    async def _keep(self, card: Card, flag: str) -> None:
+        """Keep a flag of a card, which is not so if it cannot be kept."""
+        try:
+            await self._store.save(card)
+        except OSError:
+            setattr(card, flag, False)
+            raise
+
     async def _execute(self, webhook: WebhookURL, message: Message) -> Outcome:
         thread_id = message.thread_id or None
         return await self._client.execute(
@@ -169,7 +177,7 @@ class Sender:
             card.formers = (*card.formers, card.message_id)
 
         if outcome.message_id is None:
-            stop(card, "Discord does not say which message it is, so it cannot be edited")
+            stop(card, WITHOUT_ID)
 
         card.owns_thread = card.owns_thread or (card.config.thread and bool(message.thread_name))
         card.thread_id = outcome.channel_id if message.thread_name else message.thread_id or None

@@ -88,19 +88,22 @@ class CardStore:
         cls,
         path: Path | None,
         configs: Sequence[CardConfig] | None,
+        webhook_ids: Mapping[str, str] | None = None,
         *,
         wall_clock: Callable[[], float] = wall_time,
     ) -> AsyncIterator[CardStore]:
         """Open a file, and find which cards there are by the configuration as it is now.
 
         :param path: the file; None to keep nothing over the end of the process
+        :param webhook_ids: Discord's ids of the webhooks by name, after which cards stay with the
+            webhook that has posted them though its name is another one now
         :raises ConfigError: if it cannot be used
         """
         async with AsyncExitStack() as stack:
             try:
                 database = await stack.enter_async_context(Database(path, SCHEMA))
                 store = cls(database, configs, wall_clock=wall_clock)
-                await store._load()
+                await store._load(webhook_ids or {})
             except OSError as error:
                 raise ConfigError([f"{error.filename}: {error.strerror}"]) from error
 
@@ -377,7 +380,7 @@ class CardStore:
         content = self.parties.dump(followed.key) if party is None else dump_party(party)
         return followed.id, followed.ended_at, content
 
-    async def _load(self) -> None:
+    async def _load(self, webhook_ids: Mapping[str, str]) -> None:
         async for id, ended_at, content in self._file.read("parties"):
             try:
                 over = None if ended_at is None else load_party(content)
@@ -394,20 +397,48 @@ class CardStore:
         for followed in sorted(ended, key=lambda one: one.ended_at or 0.0):
             self._ended.add(followed)
 
+        loaded: list[Card] = []
         async for id, webhook, party, *values in self._file.read("cards"):
             try:
                 followed = self._known[party]
                 card = Card.load(id, webhook, followed.id, *values)
                 followed.cards[card.webhook] = card
-                self._cards.setdefault(card.webhook, {})[card.id] = card
+                loaded.append(card)
             except (KeyError, ValueError) as error:
                 self._file.leave_out(id, "card", error)
+
+        for followed in self._known.values():
+            self._place(followed, webhook_ids)
+
+        for card in loaded:
+            if self._known[card.party].cards.get(card.webhook) is card:
+                self._cards.setdefault(card.webhook, {})[card.id] = card
+            else:
+                self._file.remove(card)
 
         if self._configs is not None:
             self._configure(self._configs)
             self._end_stale()
             self._forget_old()
             await self.save()
+
+    def _place(self, followed: Followed, webhook_ids: Mapping[str, str]) -> None:
+        """Give each card to the webhook that has posted it, whatever its name is now."""
+        cards, followed.cards = list(followed.cards.values()), {}
+        for card in cards:
+            for name in (card.webhook, *self.webhooks):
+                if webhook_ids.get(name) == card.webhook_id and name not in followed.cards:
+                    followed.cards[name] = card
+                    break
+
+        # Another webhook may have its name, and its message is left as it is then.
+        for card in set(cards).difference(followed.cards.values()):
+            followed.cards.setdefault(card.webhook, card)
+
+        for name, card in followed.cards.items():
+            if name != card.webhook:
+                card.webhook = name
+                self._file.put(card)
 
     def _end_stale(self) -> None:
         before = datetime.fromtimestamp(self._wall_clock() - _STALE_SECONDS, UTC)

@@ -22,4 +22,10 @@ from .instructions import (
 from .rejections import RejectionCache
 from .settings import INVITE_URL, WEBHOOK_URL, SavedWebhook, Settings
 from .setup import Change, Setup
-from .webhooks import ask_for_webhooks, find_routes, find_webhooks, state_file
+from .webhooks import (
+    ask_for_webhooks,
+    find_routes,
+    find_webhook_ids,
+    find_webhooks,
+    state_file,
+)

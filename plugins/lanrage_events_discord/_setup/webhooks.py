@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -49,6 +50,17 @@ def find_webhooks(config: DiscordConfig, settings: Settings) -> dict[str, Webhoo
             webhooks[name] = webhook
 
     return webhooks
+
+
+def find_webhook_ids(config: DiscordConfig, settings: Settings) -> dict[str, str]:
+    """Return Discord's ids of the webhooks by name, of those whose URL is valid."""
+    saved = {name: configure(config, one) for name, one in settings.webhooks.items()}
+    ids: dict[str, str] = {}
+    for name, webhook in {**saved, **config.all_webhooks()}.items():
+        with suppress(ValueError):
+            ids[name] = config.address(webhook).id
+
+    return ids
 
 
 def configure(config: DiscordConfig, saved: SavedWebhook) -> WebhookConfig:
