@@ -21,7 +21,9 @@ ROLE = "123456789012345678"
 @contextmanager
 def full_disk(folder: Path, when: str) -> Iterator[None]:
     """Let a row of a card not be written if it is so."""
-    trigger = "CREATE TRIGGER full BEFORE {} ON cards WHEN {} BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+    trigger = (
+        "CREATE TRIGGER full BEFORE {} ON cards WHEN {} BEGIN SELECT RAISE(FAIL, 'disk full'); END"
+    )
     other = sqlite3.connect(folder / "discord.cards", isolation_level=None)
     other.execute(trigger.format("UPDATE", when))
     yield
