@@ -203,5 +203,6 @@ def name_or_none(name: str | None) -> str | None:
 
 
 def cut(name: str) -> str:
-    """Return a name for an answer."""
+    """Return a name for an answer, of which each character can be encoded."""
+    name = name.encode(errors="replace").decode()
     return name if len(name) <= NAME_MAX_CHARACTERS else f"{name[: NAME_MAX_CHARACTERS - 1]}…"

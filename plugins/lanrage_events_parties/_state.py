@@ -266,13 +266,27 @@ class _Unsaved:
             ("DELETE FROM ended WHERE id = ?", published),
         ):
             if rows:
-                connection.executemany(statement, rows)
+                _execute(connection, statement, list(rows))
 
         if details:
             row = self.number, json.dumps(details)
             connection.execute("INSERT OR REPLACE INTO details VALUES (?, ?)", row)
             last = self.number - MOST_DETAILS
             connection.execute("DELETE FROM details WHERE number <= ?", (last,))
+
+
+def _execute(
+    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
+) -> None:
+    try:
+        connection.executemany(statement, rows)
+    except UnicodeEncodeError:
+        # Names may have halves of characters, as in events of this process, which SQLite does not take.
+        connection.executemany(statement, [[_encodable(one) for one in row] for row in rows])
+
+
+def _encodable(value: object) -> object:
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _read(connection: sqlite3.Connection) -> list[list[Any]]:

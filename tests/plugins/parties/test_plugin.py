@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from lanrage_events import (
     EventBus,
+    GameStarted,
     Metric,
     Notification,
     PartyEvent,
@@ -90,6 +91,17 @@ async def test_it_knows_the_parties_over_restarts(folder: Path) -> None:
         assert members(plugin) == ["Ben"]
 
     assert names(folder) == ["parties.parties"]
+
+
+async def test_half_a_character_keeps_no_other_party_from_the_file(folder: Path) -> None:
+    async with run(folder) as (bus, _):
+        odd = PeerJoined(peer_name="\ud800", party_name="\udfff")
+        game = GameStarted(game_name="\ud801", players=("\ud800",))
+        for event in (odd, game, joined("Ann")):
+            await bus.publish_and_wait(event)
+
+    async with run(folder) as (_, plugin):
+        assert members(plugin) == ["Ann", "\ud800"]
 
 
 async def test_the_same_object_can_run_again(folder: Path) -> None:

@@ -14,6 +14,7 @@ from lanrage_events import GameStarted, PeerJoined, PeerLeft
 from lanrage_events.config import load_bus
 from lanrage_events_discord.testing import StandInDiscord
 from lanrage_events_parties import PartiesConfig, PartiesPlugin
+from tests.plugins.discord.rendering.test_hostile_names import HOSTILE_NAMES
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -55,6 +56,40 @@ async def test_a_card_of_many_keeps_the_limits_and_has_a_button(
         assert broken_limits(recap["embeds"]) == []
 
     assert discord.journal.rejected == ()
+
+
+async def test_parties_have_posts_in_a_forum_whatever_they_are_called(
+    running: Running, broken_limits: Callable[[list[Any]], list[str]]
+) -> None:
+    discord = StandInDiscord(latency=0.04, limit=None)
+    webhook = discord.create_webhook(forum=True)
+    names = [*HOSTILE_NAMES, "x" * 5_000, "\ud800", "\x00", " ", "\u200b", "\u202e\u2066"]
+    config = {"webhook_url": webhook.url, "cards": [{"thread": True, "messages": []}]}
+    plugins = {"parties": PartiesPlugin(PartiesConfig(end_after=60))}
+    async with running(discord, plugins=plugins, **config) as setup:
+        for number, name in enumerate(names):
+            party: Any = {"party_id": f"{number}", "party_name": name}
+            await setup.bus.publish(PeerJoined(peer_name=name.strip() or "Ann", **party))
+            game = GameStarted(game_name=name, players=(name,), party_id=f"{number}")
+            await setup.bus.publish(game)
+
+        await anyio.sleep(60)
+        posts = webhook.messages
+        assert len(posts) == len(webhook.threads) == len(names)
+        assert all(1 <= len(title) <= 100 for title in webhook.threads.values())
+        assert [found for one in posts if (found := broken_limits(one["embeds"]))] == []
+        # None of them is plain, which would show no players.
+        assert all("here" in one["embeds"][0]["fields"][0]["name"] for one in posts)
+        for number, name in enumerate(names):
+            party = {"party_id": f"{number}", "party_name": name}
+            await setup.bus.publish(PeerLeft(peer_name=name.strip() or "Ann", **party))
+
+        await anyio.sleep(200)
+        assert all("Party Over" in one["embeds"][0]["title"] for one in webhook.messages)
+
+    assert discord.journal.rejected == ()
+    bodies = [record.body for record in discord.journal]
+    assert all(one["allowed_mentions"] == {"parse": []} for one in bodies)
 
 
 async def test_who_is_hidden_by_rules_stays_hidden_on_the_card_and_in_the_recap(

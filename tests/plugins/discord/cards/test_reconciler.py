@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,47 +17,6 @@ from lanrage_events_discord.testing import Fail, Reset, StandInRequest
 from ._channel import Channel, Running, text
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-
-
-async def test_three_hundred_events_in_half_a_minute_are_one_message(running: Running) -> None:
-    channel = Channel(running)
-    chance = random.Random(1)
-    inside: set[str] = set()
-    async with channel.open() as party:
-        published = []
-        for _ in range(300):
-            await anyio.sleep(0.1)
-            name = f"P{chance.randrange(40):02}"
-            change = party.leave if name in inside else party.join
-            await change(name)
-            inside ^= {name}
-            published.append(anyio.current_time())
-
-        await anyio.sleep(10)
-        shown = [record.time for record in channel.discord.journal]
-        latencies = sorted(min(t for t in shown if t >= at) - at for at in published)
-
-    assert len(channel.discord.journal) <= 20
-    assert channel.discord.journal.statuses[429] == 0
-    [card] = channel.cards
-    assert {*re.findall(r"P[0-9]{2}", text(card))} == inside
-    assert latencies[int(0.99 * 300)] <= 2.2
-
-
-async def test_idle_cards_cost_nothing(running: Running, tmp_path: Path) -> None:
-    channel = Channel(running)
-    async with channel.open(tmp_path) as party:
-        await party.join("Ann")
-        await anyio.sleep(10)
-        count = len(channel.discord.journal)
-        await anyio.sleep(4 * 3600)
-        assert channel.since(count) == []
-
-    async with channel.open(tmp_path):
-        await anyio.sleep(10)
-        assert channel.states == [("shown", "")]
-
-    assert channel.since(count) == []
 
 
 @pytest.mark.parametrize("latency", [0.04, 0.9])
@@ -166,27 +123,6 @@ async def test_a_limit_is_waited_for_and_never_a_reason_for_another_message(
         assert len(channel.cards) == 1
 
 
-async def test_ten_old_cards_of_a_channel_are_right_soon(running: Running) -> None:
-    channel = Channel(running)
-    names = [f"Party {number}" for number in range(10)]
-    async with channel.open(bump="never") as party:
-        for name in names:
-            await party.join("Ann", party=name)
-
-        await anyio.sleep(3700)
-        chance = random.Random(2)
-        for number in range(200):
-            await party.join(f"P{number:03}", party=chance.choice(names))
-            await anyio.sleep(0.3)
-
-        last = anyio.current_time()
-        await channel.discord.journal.wait_for(lambda _: channel.states == [("shown", "")] * 10)
-        rejected = [one for one in channel.discord.journal if one.code == 30046]
-        assert len(rejected) <= 3
-        assert anyio.current_time() - last <= (45 if rejected else 25)
-        assert len(channel.cards) == 10
-
-
 async def test_a_card_that_discord_rejects_becomes_plain_and_is_then_stopped(
     running: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -290,29 +226,6 @@ async def test_a_card_that_discord_cannot_handle_does_not_keep_the_others(
         assert any("60" in text(card) for card in channel.cards)
         [plain] = [card for card in channel.cards if "LAN" in text(card)]
         assert "Poison" not in text(plain)
-
-
-async def test_posts_of_the_lane_hardly_suffer(running: Running) -> None:
-    channel = Channel(running)
-    async with channel.open(more={"batch": {"window": 0}}, every="1s", bump="never") as party:
-        await party.join("Ann")
-        await anyio.sleep(5)
-        began = anyio.current_time()
-        for number in range(80):
-            await (party.leave if number % 2 else party.join)("Bob")
-            await party.notify()
-            await anyio.sleep(0.25)
-
-        posts = [
-            record
-            for record in channel.discord.journal.accepted
-            if record.action == "execute" and began <= record.time < began + 20
-        ]
-        assert channel.statistics.edits >= 18
-
-    # Discord takes 150 a minute.
-    assert len(posts) >= 0.95 * 50
-    assert channel.discord.journal.statuses[429] == 0
 
 
 async def test_a_forum_has_a_post_for_each_party(running: Running) -> None:
