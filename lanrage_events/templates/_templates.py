@@ -310,8 +310,8 @@ class Templates:
         items: list[dict[str, Any]] = []
         has_failed = False
         try:
-            for item_names in item.loop.each(names):
-                if len(items) == LOOP_MAX_ITEMS:
+            for number, item_names in enumerate(item.loop.each(names)):
+                if number == LOOP_MAX_ITEMS:
                     names.shortened.add(item.loop.path)
                     break
 

@@ -123,6 +123,12 @@ def test_loop_makes_no_more_than_a_hundred_items(tool: Tool) -> None:
     assert leaves.shortened == {"rows[].for"}
 
 
+def test_loop_ends_after_a_hundred_values_though_they_fail(tool: Tool) -> None:
+    templates = tool.templates("rows:\n- {for: p in players, name: '{{ 1 // (p | int // 100) }}'}")
+    leaves = templates.render(Roster(players=[str(n) for n in range(5000)]))
+    assert leaves.get("rows", []) == []
+
+
 @pytest.mark.parametrize(
     ("loop", "message"),
     [

@@ -8,7 +8,7 @@ from lanrage_events.http import RouteError
 
 from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import TOO_MANY_CREATED, Lane, Lanes, in_words
+from .._delivery import Lane, Lanes, in_words
 from .._embeds import Message
 from .._rendering import Renderer, compose_test_message
 from .._setup import TURN_MAX_SECONDS, RejectionCache
@@ -97,8 +97,8 @@ class MessageTest:
                 message = compose_test_message(self._renderer)
                 message = lane.envelope.wrap(message, [], webhook.id, is_backlog=True)
                 message = await self._renderer.pictures.attach(message)
-                if seconds := lane.envelope.begin(message, webhook.id):
-                    return _not_sent(TOO_MANY_CREATED, retry_after=seconds)
+                if wait := lane.envelope.begin(message, webhook.id):
+                    return _not_sent(wait.reason, retry_after=wait.seconds)
 
                 try:
                     outcome = await self._execute(lane, webhook, message)

@@ -76,7 +76,7 @@ _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
     40006: (OutcomeKind.RETRY, "Discord has switched off this feature for now"),
     40058: (OutcomeKind.LANE_DEAD, "the channel is a forum: set thread_id or thread_name"),
     40062: (OutcomeKind.RETRY_AFTER, "Discord is short of resources"),
-    40067: (OutcomeKind.LANE_DEAD, "the forum asks for a tag on each post: post to a thread_id"),
+    40067: (OutcomeKind.LANE_DEAD, "the forum asks for a tag on each post: set applied_tags"),
     # Not HTML, so it does not look like Cloudflare's answer (discord-api-docs#6473).
     _CLOUDFLARE_BLOCK: (OutcomeKind.RETRY_AFTER, "Cloudflare blocks this address"),
     50006: (OutcomeKind.DEAD, "the message is empty"),

@@ -9,7 +9,7 @@ from lanrage_events.templates import TemplateError
 
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import TOO_MANY_CREATED, Envelope, Mentions, Threads, in_words
+from .._delivery import Envelope, Mentions, Threads, in_words
 from .._embeds import Message
 from .._memory import Memory
 from .._plugin import REDACTED_LOGGERS
@@ -70,8 +70,9 @@ async def _post(
     own_thread = partial(found.thread_names.own, name, webhook)
     envelope = Envelope(webhook, Mentions(), threads, own_thread=own_thread)
     message = envelope.wrap(message, [], address.id, is_backlog=True)
-    if seconds := envelope.begin(message, address.id):
-        return Outcome(OutcomeKind.RETRY, f"{TOO_MANY_CREATED}: wait {in_words(seconds)}"), ""
+    if wait := envelope.begin(message, address.id):
+        reason = f"{wait.reason}: wait {in_words(wait.seconds)}"
+        return Outcome(OutcomeKind.RETRY, reason), ""
 
     outcome: Outcome | None = None
     try:

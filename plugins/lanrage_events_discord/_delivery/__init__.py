@@ -14,7 +14,7 @@ from lanrage_events.delivery import LaneState as LaneState
 from lanrage_events.delivery import in_words as in_words
 
 from .earlier import EarlierEntries, EarlierEntry
-from .envelope import TOO_MANY_CREATED, Envelope, with_mentions
+from .envelope import Envelope, with_mentions
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .lane import Lane, LaneChange

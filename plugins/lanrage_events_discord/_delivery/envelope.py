@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import anyio
 
-from lanrage_events.delivery import LONG_AGO, Waiting, in_words
+from lanrage_events.delivery import Waiting, in_words
 
 from .. import limits
 from .._client import Outcome, OutcomeKind
@@ -24,15 +24,15 @@ from .._embeds import (
 from .._quiet import Quietness
 from .._rendering import Entry, NamedThread
 from .mentions import Chosen, Mentions
-from .threads import MAX_NEW, NEW_SECONDS, Place, Threads
+from .threads import Place, Threads, Wait
 
 logger = logging.getLogger("lanrage_events.discord")
 
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 TOO_MANY_THREADS = 160006
+NO_FORUM = 220003
 MAX_BLOCKED = 1000
 """names of threads that are remembered because Discord does not create them"""
-TOO_MANY_CREATED = f"{MAX_NEW} forum posts were created within an hour"
 
 
 class Envelope:
@@ -55,11 +55,11 @@ class Envelope:
         self._own_thread = own_thread or (lambda: fixed)
         self._blocked: dict[str, None] = {}
         """the names of threads that Discord does not create, the latest at the end"""
+        self._no_forum = ""
+        """the id of the webhook if its channel has no threads to create"""
         self._is_creating = False
         self._is_elsewhere = False
         """whether the last message goes to another thread than its events ask for"""
-        self._logged_until = LONG_AGO
-        self._is_new_reason = False
         self.elsewhere = 0
         """how many events were posted in another thread, since too many were created"""
         self._quietness = quietness
@@ -146,7 +146,10 @@ class Envelope:
         :param name: of the thread that it belongs into, empty for none
         """
         own = self._config.thread_id or ""
-        return self._threads.place(webhook_id, name, own) if name else Place(own)
+        if not name or webhook_id == self._no_forum:
+            return Place(own)
+
+        return self._threads.place(webhook_id, name, own)
 
     def in_first_thread(self, batch: list[Waiting[Entry]], webhook_id: str) -> list[Waiting[Entry]]:
         """Return what goes to the same thread as the first entry; the batch itself if that is all.
@@ -157,8 +160,8 @@ class Envelope:
         if len(names) < 2:
             return batch
 
-        first = batch[0].entry.presentation.thread_name
-        there = {one for one in names if self.is_same_place(first, one, webhook_id)}
+        here = self._find(batch[0].entry.presentation.thread_name, webhook_id)
+        there = {name for name in names if self._find(name, webhook_id) == here}
         if len(there) == len(names):
             return batch
 
@@ -169,29 +172,29 @@ class Envelope:
 
         :param first: empty for the webhook's own thread, as the second
         """
-        if first == second:
-            return True
+        return first == second or self._find(first, webhook_id) == self._find(second, webhook_id)
 
-        one, other = (self.place(self._thread(name).name, webhook_id) for name in (first, second))
-        return (one.thread_id, one.name) == (other.thread_id, other.name)
+    def _find(self, name: str, webhook_id: str) -> tuple[str, str]:
+        """Return the id of the thread of a name, or else the name of the thread to create."""
+        return self.place(self._thread(name).name, webhook_id)[:2]
 
     def creation(self, message: Message, webhook_id: str) -> anyio.Event | None:
         """Return the end of another lane's request that creates the thread of a message, if any."""
         name = message.thread_name
         return self._threads.under_way(webhook_id, name) if name else None
 
-    def begin(self, message: Message, webhook_id: str) -> float:
+    def begin(self, message: Message, webhook_id: str) -> Wait | None:
         """Record that a message is about to be sent.
 
-        :return: the seconds to wait before, since it would create one thread too many
+        :return: how long to wait before, if it would create one thread too many
         """
         self._is_creating = False
         if not message.thread_name:
-            return 0.0
+            return None
 
-        seconds = self._threads.begin(webhook_id, message.thread_name)
-        self._is_creating = not seconds
-        return seconds
+        wait = self._threads.begin(webhook_id, message.thread_name)
+        self._is_creating = wait is None
+        return wait
 
     def answered(self, message: Message, outcome: Outcome | None, webhook_id: str) -> None:
         """Record that a message is no longer under way.
@@ -211,10 +214,16 @@ class Envelope:
             self._threads.end(webhook_id, message.thread_name, may_exist=may_exist)
 
     def avoid_thread(self, message: Message, outcome: Outcome, webhook_id: str) -> bool:
-        """Send elsewhere what Discord creates no thread for; return whether there is another place."""
+        """Send elsewhere, or later, what Discord creates no thread for; return whether that helps."""
         name = message.thread_name
         if name and outcome.code == TOO_MANY_THREADS:
-            return self._threads.pause(webhook_id)
+            self._threads.pause(webhook_id)
+            return True
+
+        if name and outcome.code == NO_FORUM and not self._config.thread_name:
+            # A route may name threads for several webhooks.
+            self._no_forum = webhook_id
+            return True
 
         if not name or name == self._own_thread().name or not is_about_thread(outcome):
             return False
@@ -229,20 +238,14 @@ class Envelope:
         """Forget a thread that the webhook created; return whether there was one."""
         return self._threads.forget(webhook_id, thread_id)
 
-    def take_new_reason(self) -> str:
-        """Return, once an hour, why events are posted in another thread; empty if they are not."""
-        is_new, self._is_new_reason = self._is_new_reason, False
-        return f"{TOO_MANY_CREATED}, so further events go to the newest one" if is_new else ""
-
     def elsewhere_reason(self, webhook_id: str) -> str:
         """Why events are posted in another thread now, empty if they are not."""
-        seconds = self._threads.seconds_until_new(webhook_id)
-        if not seconds or not self.elsewhere:
+        wait = self._threads.wait(webhook_id)
+        if wait is None or not self.elsewhere:
             return ""
 
-        return (
-            f"{TOO_MANY_CREATED}, so further events go to the newest one, for {in_words(seconds)}"
-        )
+        duration = in_words(wait.seconds)
+        return f"{wait.reason}, so further events go to the newest one, for {duration}"
 
     # The outcome
 
@@ -265,9 +268,6 @@ class Envelope:
 
         if self._is_elsewhere:
             self.elsewhere += message.entries
-            now = anyio.current_time()
-            self._is_new_reason = now >= self._logged_until
-            self._logged_until = now + NEW_SECONDS
 
 
 def with_mentions(content: str, mentioned: Sequence[str]) -> tuple[str, bool]:

@@ -31,7 +31,7 @@ from .._quiet import Quiet
 from .._rendering import Entry, Wording
 from .._settling import Posted
 from .batch import Batch
-from .envelope import TOO_MANY_CREATED, Envelope
+from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .pacing import Pacing
@@ -46,6 +46,8 @@ logger = logging.getLogger("lanrage_events.discord")
 BACKLOG_AFTER_SECONDS = 5.0
 # A wait that Discord did not ask for, but that is long enough to wonder.
 LOGGED_WAIT_SECONDS = 5.0
+LOGGED_ELSEWHERE_SECONDS = 3600.0
+"""how seldom the log says that events are posted in another thread"""
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 THREAD_GONE_CODES = (10003, 50083, 160005)
 """the thread does not exist, is archived or is locked"""
@@ -113,6 +115,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         )
         self._logged_until = LONG_AGO
         """the end of the last wait that the log reports"""
+        self._logged_elsewhere_until = LONG_AGO
         self.envelope = envelope
         self.webhook: WebhookURL | None = webhook
         """where to; None if the URL was removed. Only the lane changes it and the limits"""
@@ -398,8 +401,12 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
                     await creation.wait()
                     return
 
-                if seconds := self.envelope.begin(message, webhook.id):
-                    self._wait_for_thread(seconds)
+                if wait := self.envelope.begin(message, webhook.id):
+                    # One thread too many would be created, and there is no other.
+                    reason = f"{wait.reason}, and there is none to post to"
+                    if self.report_outage(reason, wait.seconds):
+                        self.log_outage(reason)
+
                     return
 
                 self.set_state(LaneState.SENDING)
@@ -492,7 +499,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         if self.envelope.avoid_thread(message, outcome, webhook.id):
             logger.error(
                 "webhook '%s': Discord does not create the forum post '%s', so its events are posted "
-                "elsewhere: %s",
+                "elsewhere or later: %s",
                 self.name,
                 message.thread_name,
                 outcome.reason,
@@ -511,12 +518,6 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             case OutcomeKind.LANE_DEAD:
                 self.handle_gone(outcome, webhook, message.thread_id)
 
-    def _wait_for_thread(self, seconds: float) -> None:
-        """Plan the next attempt, since one thread too many would be created and there is no other."""
-        reason = f"{TOO_MANY_CREATED}, and there is none to post to"
-        if self.report_outage(reason, seconds):
-            self.log_outage(reason)
-
     def _asked_to_wait(self, outcome: Outcome) -> None:
         turn = self.limits.turn()
         self._logged_until = turn.at
@@ -529,7 +530,9 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.envelope.delivered(message, webhook.id, outcome.channel_id)
-        if reason := self.envelope.take_new_reason():
+        now, reason = anyio.current_time(), self.envelope.elsewhere_reason(webhook.id)
+        if reason and now >= self._logged_elsewhere_until:
+            self._logged_elsewhere_until = now + LOGGED_ELSEWHERE_SECONDS
             logger.warning("webhook '%s': %s", self.name, reason)
 
         self.pacing.sent()

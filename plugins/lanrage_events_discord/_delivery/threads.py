@@ -17,8 +17,10 @@ MAX_REMEMBERED = 500
 MAX_NEW = 10
 """threads that a webhook creates in :data:`NEW_SECONDS`"""
 NEW_SECONDS = 3600.0
+TOO_MANY_CREATED = f"{MAX_NEW} forum posts were created within an hour"
 PAUSE_SECONDS = 600.0
 """how long no thread is created after Discord said that there are too many"""
+TOO_MANY_ACTIVE = "the server has too many active forum posts"
 
 
 class Place(NamedTuple):
@@ -30,6 +32,14 @@ class Place(NamedTuple):
     """of the thread to create, empty for none"""
     is_other: bool = False
     """whether it is another thread than the one that was asked for"""
+
+
+class Wait(NamedTuple):
+    """How long a webhook may create no thread."""
+
+    seconds: float
+    reason: str
+    """why"""
 
 
 class Threads:
@@ -51,6 +61,9 @@ class Threads:
         self._created: dict[str, list[float]] = self._creations.read(self._parse, {})
         """by the id of the webhook, when it created its last threads, on the event loop's clock"""
         self._paused_until: dict[str, float] = {}
+        """by the id of the webhook, until when Discord creates no thread for it"""
+        self._gone: dict[str, None] = {}
+        """the ids that were forgotten last, which a file that could not be written still has"""
         self._under_way: dict[str, anyio.Event] = {}
         """by the id of the webhook and the name, the ends of requests that create a thread"""
         self._newest: dict[str, str] = {}
@@ -60,7 +73,8 @@ class Threads:
         """Read what the command ``test`` may have created meanwhile."""
         known: dict[str, str] = {}
         created: dict[str, list[float]] = {}
-        self._ids = self._memory.read(_strings, known) | self._ids
+        found = self._memory.read(_strings, known)
+        self._ids = {key: one for key, one in found.items() if one not in self._gone} | self._ids
         self._newest.clear()
         for webhook_id, times in self._creations.read(self._parse, created).items():
             if len(times) > len(self._created.get(webhook_id, ())):
@@ -75,39 +89,43 @@ class Threads:
         if thread_id is not None:
             return Place(thread_id)
 
-        if self.seconds_until_new(webhook_id) and (other := self._find_newest(webhook_id) or other):
+        if self.wait(webhook_id) and (other := self._find_newest(webhook_id) or other):
             return Place(other, is_other=True)
 
         return Place(name=name)
 
-    def seconds_until_new(self, webhook_id: str) -> float:
-        """Return how long a webhook may create no thread, 0 if it may now."""
+    def wait(self, webhook_id: str) -> Wait | None:
+        """Return how long a webhook may create no thread, None if it may now."""
         now = anyio.current_time()
-        recent = [at for at in self._created.get(webhook_id, ()) if at > now - NEW_SECONDS]
-        at = self._paused_until.get(webhook_id, now)
-        if len(recent) >= MAX_NEW:
-            at = max(at, recent[-MAX_NEW] + NEW_SECONDS)
+        recent = self._recent(webhook_id, now)
+        limit = recent[-MAX_NEW] + NEW_SECONDS - now if len(recent) >= MAX_NEW else 0.0
+        pause = self._paused_until.get(webhook_id, now) - now
+        if max(limit, pause) <= 0:
+            return None
 
-        return max(0.0, at - now)
+        return Wait(limit, TOO_MANY_CREATED) if limit >= pause else Wait(pause, TOO_MANY_ACTIVE)
+
+    def _recent(self, webhook_id: str, now: float) -> list[float]:
+        return [at for at in self._created.get(webhook_id, ()) if at > now - NEW_SECONDS]
 
     def under_way(self, webhook_id: str, name: str) -> anyio.Event | None:
         """Return the end of a request that creates a thread; None if there is none."""
         return self._under_way.get(f"{webhook_id}/{name}")
 
-    def begin(self, webhook_id: str, name: str) -> float:
-        """Count a thread that is about to be created; return the seconds to wait if it may not be.
+    def begin(self, webhook_id: str, name: str) -> Wait | None:
+        """Count a thread that is about to be created; return how long to wait if it may not be.
 
         If it may, the caller calls :meth:`end` afterwards.
         """
-        if seconds := self.seconds_until_new(webhook_id):
-            return seconds
+        if wait := self.wait(webhook_id):
+            return wait
 
-        times = self._created.setdefault(webhook_id, [])
-        times.append(anyio.current_time())
+        now = anyio.current_time()
+        self._created[webhook_id] = [*self._recent(webhook_id, now), now]
         # Before the request: if the process ends before the answer, it may have been created.
         self._write_creations()
         self._under_way[f"{webhook_id}/{name}"] = anyio.Event()
-        return 0.0
+        return None
 
     def end(self, webhook_id: str, name: str, *, may_exist: bool) -> None:
         """Record that the request that creates a thread has ended.
@@ -121,10 +139,9 @@ class Threads:
             times.pop()
             self._write_creations()
 
-    def pause(self, webhook_id: str) -> bool:
-        """Create no thread for a while; return whether there is another one to post to."""
+    def pause(self, webhook_id: str) -> None:
+        """Create no thread for a while, since Discord has too many."""
         self._paused_until[webhook_id] = anyio.current_time() + PAUSE_SECONDS
-        return bool(self._find_newest(webhook_id))
 
     def remember(self, webhook_id: str, name: str, thread_id: str) -> None:
         """Keep the id of a thread that was created."""
@@ -144,6 +161,10 @@ class Threads:
 
     def forget(self, webhook_id: str, thread_id: str) -> bool:
         """Forget a thread that does not exist any more; return whether it was known."""
+        self._gone[thread_id] = None
+        while len(self._gone) > MAX_REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+
         return self._forget([key for key, one in self._of(webhook_id) if one == thread_id])
 
     def forget_person(self, person: Person) -> int:
@@ -177,8 +198,8 @@ class Threads:
     def _write_creations(self) -> None:
         now, wall_now = anyio.current_time(), self._creations.wall_time()
         recent = {
-            webhook_id: [to_wall(at, now, wall_now) for at in times if at > now - NEW_SECONDS]
-            for webhook_id, times in self._created.items()
+            webhook_id: [to_wall(at, now, wall_now) for at in self._recent(webhook_id, now)]
+            for webhook_id in self._created
         }
         self._creations.write({key: times for key, times in recent.items() if times})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
@@ -87,6 +87,7 @@ DEFAULT_PRESENTATION = Presentation()
 
 _DEFAULT_DATA = {"silent": False, "immediate": False, "roles": [], "users": [], "cooldown": 0.0}
 """what entries of all versions have"""
+_PRESENTED = frozenset(one.name for one in fields(Presentation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,10 @@ class Entry:
         if self.shortened:
             data["shortened"] = True
 
+        if self.presentation.thread_name:
+            presented = self.presentation
+            data["thread"] = {"name": presented.thread_name, "tags": presented.applied_tags}
+
         if self.extras is not NO_EXTRAS:
             data["extras"] = {key: one for key, one in asdict(self.extras).items() if one}
 
@@ -201,8 +206,8 @@ class Entry:
                     *_subject_and_effect(digest),
                 ),
                 DEFAULT_PRESENTATION
-                if presentation == _DEFAULT_DATA
-                else _presentation(presentation),
+                if presentation == _DEFAULT_DATA and "thread" not in data
+                else _presentation(presentation, data.get("thread", {})),
                 data.get("is_alert") is True,
                 data.get("shortened") is True,
                 _extras(data["extras"]) if "extras" in data else NO_EXTRAS,
@@ -225,14 +230,18 @@ def _subject_and_effect(digest: dict[str, Any]) -> tuple[str, Effect | None]:
 
 
 def _presentation_data(presentation: Presentation) -> dict[str, Any]:
-    # An older version, which may read it, knows nothing of the others.
-    return {key: one for key, one in asdict(presentation).items() if key in _DEFAULT_DATA or one}
+    # An older version, which may read it, knows nothing of the others, and rejects those of threads.
+    data = asdict(presentation)
+    del data["thread_name"], data["applied_tags"]
+    return {key: one for key, one in data.items() if key in _DEFAULT_DATA or one}
 
 
-def _presentation(data: dict[str, Any]) -> Presentation:
-    roles, users, tags = data["roles"], data["users"], data.get("applied_tags", ())
-    lists = {"roles": tuple(roles), "users": tuple(users), "applied_tags": tuple(tags)}
-    return Presentation(**{**data, **lists})
+def _presentation(data: dict[str, Any], thread: dict[str, Any]) -> Presentation:
+    # A later version may write others.
+    known = {key: one for key, one in data.items() if key in _PRESENTED}
+    lists = {"roles": tuple(data["roles"]), "users": tuple(data["users"])}
+    name, tags = str(thread.get("name", "")), tuple(map(str, thread.get("tags", ())))
+    return Presentation(**{**known, **lists, "thread_name": name, "applied_tags": tags})
 
 
 def _extras(data: dict[str, Any]) -> Extras:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -403,6 +404,49 @@ async def test_post_without_the_tag_that_the_forum_asks_for_goes_to_the_fallback
 
 
 @pytest.mark.slow
+async def test_too_many_active_posts_at_the_start_let_events_wait_or_go_to_the_own_post() -> None:
+    discord = StandInDiscord()
+    forum, webhooks = forum_of(discord)
+    other = discord.create_webhook(forum=True)
+    webhooks["other"] = {"url": other.url, "thread_id": other.create_thread("Own")}
+    routes = [{"thread_name": BY_PARTY}]
+    async with running(discord, webhooks=webhooks, routes=routes) as (bus, plugin):
+        for webhook in (forum, other):
+            discord.faults.fail(400, code=160006, webhook=webhook)
+
+        await bus.publish(joined("Ann", "Friday"))
+        await anyio.sleep(5)
+        assert {name: len(texts) for name, texts in shown(other).items()} == {"Own": 1}
+        assert "too many active forum posts, and there is none" in bus.health()["discord"].detail
+        assert "an hour" not in bus.health()["discord"].detail
+        await anyio.sleep(600)
+        assert plugin.pending == 0
+
+    assert [*forum.threads.values()] == ["Friday"]
+
+
+@pytest.mark.slow
+async def test_webhook_of_no_forum_posts_in_its_channel_though_a_route_names_posts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    discord = StandInDiscord()
+    chat, (forum, webhooks) = discord.create_webhook(), forum_of(discord)
+    webhooks["chat"] = {"url": chat.url}
+    routes = [{"thread_name": BY_PARTY}]
+    async with running(discord, webhooks=webhooks, routes=routes) as (bus, plugin):
+        for party in ("Friday", "Saturday"):
+            await bus.publish(joined("Ann", party))
+            await bus.publish(Notification(title="Server", message="is up"))
+            await anyio.sleep(5)
+
+        assert (plugin.pending, bus.health()["discord"].status) == (0, "ok")
+
+    assert ["Ann" in str(message["embeds"]) for message in chat.messages] == [True, True]
+    assert caplog.text.count("thread_name is only for forum channels") == 1
+    assert [*forum.threads.values()] == ["Friday", "LANrage", "Saturday"]
+
+
+@pytest.mark.slow
 async def test_too_many_active_posts_in_discord_stop_no_event() -> None:
     discord = StandInDiscord()
     forum, webhooks = forum_of(discord)
@@ -577,6 +621,36 @@ async def test_the_names_used_longest_ago_are_forgotten(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "threads.json").read_text())) == MAX_REMEMBERED + 1
 
 
+async def test_a_post_that_is_gone_is_not_found_in_a_file_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    threads = threads_in(tmp_path, Clock())
+    assert create(threads, "Friday", 0)
+    monkeypatch.setattr(os, "replace", fail)
+    assert threads.forget("1", str(10**17))
+    threads.refresh()
+    assert threads.place("1", "Friday").name == "Friday"
+
+
+async def test_posts_of_the_command_test_count_after_many_of_the_daemon(tmp_path: Path) -> None:
+    clock = Clock()
+    threads = threads_in(tmp_path, clock)
+    for number in range(30):
+        assert create(threads, str(number), number)
+        await anyio.sleep(600)
+
+    await anyio.sleep(3600)
+    other = threads_in(tmp_path, clock)
+    for number in range(10):
+        assert create(other, f"test {number}", 100 + number)
+
+    threads.refresh()
+    assert not create(threads, "Friday", 200)
+
+
 @pytest.mark.parametrize("text", ["{", "[1]", '{"1": 3}', '{"1": ["x"]}', '{"1": [NaN]}'])
 async def test_damaged_times_permit_threads(tmp_path: Path, text: str) -> None:
     (tmp_path / "thread_times.json").write_text(text)
@@ -589,13 +663,15 @@ async def test_thread_that_was_begun_counts_though_its_answer_was_lost(tmp_path:
     for number in range(9):
         create(threads, str(number), number)
 
-    assert threads.begin("1", "x") == 0.0
+    assert threads.begin("1", "x") is None
     # The process was killed, and the next one knows.
     threads = threads_in(tmp_path, clock)
-    assert threads.begin("1", "x") > 3590
+    wait = threads.begin("1", "x")
+    assert wait is not None
+    assert wait.seconds > 3590
     # Of another one, it is known that Discord did not create it.
     threads.end("1", "x", may_exist=False)
-    assert threads.begin("1", "x") == 0.0
+    assert threads.begin("1", "x") is None
 
 
 @pytest.mark.slow
@@ -678,7 +754,7 @@ async def test_post_that_the_command_test_creates_is_used(tmp_path: Path) -> Non
             Memory(tmp_path / "discord.threads.json", "ids"),
             Memory(tmp_path / "discord.thread_times.json", "times"),
         )
-        assert other.begin(forum.id, "Saturday") == 0.0
+        assert other.begin(forum.id, "Saturday") is None
         other.remember(forum.id, "Saturday", forum.create_thread("Saturday"))
         await bus.publish(joined("Bob", "Saturday"))
         await anyio.sleep(5)
@@ -692,6 +768,12 @@ def test_thread_and_tags_wait_in_the_outbox() -> None:
     time = datetime(2026, 7, 1, tzinfo=UTC)
     entry = Entry("i", "t", time, Embed(title="x"), Digest("g", "h", "i"), shown)
     assert Entry.from_json(entry.to_json()) == entry
+    # The version before rejects a presentation that has more than it knows.
+    data = json.loads(entry.to_json())
+    assert {*data["presentation"]} == {"silent", "immediate", "roles", "users", "cooldown"}
+    # And this one does not.
+    data["presentation"]["later"] = True
+    assert Entry.from_json(json.dumps(data)) == entry
 
 
 @pytest.mark.parametrize(
