@@ -102,6 +102,7 @@ OTHER_COMMANDS = {
     "git": "changes a repository",
     "install": "needs root; deploy/test_systemd.py looks at the files",
     "journalctl": "needs systemd",
+    "socat": "needs WSL",
     "kill": "the shell's own",
     "mv": "needs root; acceptance/test_backup.py renames a folder, too",
     "my-game-server": "made up",
