@@ -686,37 +686,43 @@ async def test_a_plugin_that_is_replaced_in_the_middle_leaves_nothing_half_done(
         assert channel.states == [("shown", "")]
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize(
+    ("backend", "is_native"), [("asyncio", True), ("asyncio", False), ("trio", False)]
+)
 def test_an_abrupt_end_in_the_middle_loses_nothing(
-    running: Running, tmp_path: Path, backend: Any
+    running: Running, tmp_path: Path, backend: Any, is_native: bool
 ) -> None:
-    name, options = virtual_time(backend)
-
-    async def live(channel: Channel) -> None:
-        async with channel.open(tmp_path, every="1s") as party:
+    async def live(channel: Channel, folder: Path) -> None:
+        async with channel.open(folder, every="1s") as party:
             await party.join("Ann")
             await anyio.sleep(10)
             await party.join("Bob")
             await anyio.sleep_forever()
 
-    async def end_abruptly() -> None:
+    async def end_abruptly(seconds: float, folder: Path) -> None:
         channel = Channel(running)
-        if backend == "asyncio":
-            task = asyncio.create_task(live(channel))
-            await anyio.sleep(10.02)
+        if is_native:
+            task = asyncio.create_task(live(channel, folder))
+            await anyio.sleep(seconds)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
         else:
-            with anyio.move_on_after(10.02):
-                await live(channel)
+            with anyio.move_on_after(seconds):
+                await live(channel, folder)
 
-        async with channel.open(tmp_path):
+        async with channel.open(folder) as party:
+            await party.join("Eve")
             await anyio.sleep(5)
             [card] = channel.cards
-            assert "Bob" in text(card)
+            shown = {name: name in text(card) for name in ("Ann", "Bob", "Eve")}
+            assert shown == {"Ann": True, "Bob": seconds > 10, "Eve": True}
 
-    anyio.run(end_abruptly, backend=name, backend_options=options)
+    # An answer takes 0.04 seconds, and Discord acts after half of them.
+    for seconds in (0.01, 0.03, 0.041, 9.0, 10.01, 10.03, 10.041):
+        name, options = virtual_time(backend)
+        folder = tmp_path / str(seconds)
+        anyio.run(end_abruptly, seconds, folder, backend=name, backend_options=options)
 
 
 async def test_a_dead_webhook_does_not_keep_the_card_of_another(running: Running) -> None:
