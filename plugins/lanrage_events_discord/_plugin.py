@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     ExitStack,
@@ -230,7 +230,7 @@ class DiscordPlugin:
                 began = time.perf_counter()
 
             try:
-                shown = on_cards.get(position, ())
+                shown = on_cards.get(position, {})
                 outgoing += self._address(position, event, renderer, repeated, shown)
             except Exception as error:  # noqa: BLE001 - a bad event does not fail the others
                 failures[position] = error
@@ -253,16 +253,21 @@ class DiscordPlugin:
         event: Event,
         renderer: Renderer,
         repeated: dict[int, list[EarlierEntry]],
-        on_cards: Collection[str],
+        on_cards: Mapping[str, str],
     ) -> Iterable[OutgoingEntry]:
         """Build the outgoing entries of an event, one per destination lane.
 
         :param repeated: gets those that wait in the outbox since before the start, by position
-        :param on_cards: the webhooks that show the event on a card instead
+        :param on_cards: the webhooks that show the event on a card, with the post where it is a message,
+            too; empty if it is none
         """
         routed = self._router.route(event)
-        known = self._routed.difference(on_cards)
-        destinations = {name: shown for name, shown in routed.items() if name in known}
+        known = self._routed.difference(name for name, post in on_cards.items() if not post)
+        destinations = {
+            name: shown.in_thread(on_cards[name]) if name in on_cards else shown
+            for name, shown in routed.items()
+            if name in known
+        }
         if not destinations:
             if on_cards:
                 pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +28,8 @@ from .store import CardStore
 class Followed(NamedTuple):
     """What became of events, by their positions."""
 
-    shown: Mapping[int, Collection[str]]
-    """the webhooks whose cards show them, so that they are not posted there"""
+    shown: Mapping[int, Mapping[str, str]]
+    """the webhooks whose cards show them, as :meth:`CardStore.follow` says"""
     failures: dict[int, Exception]
     """what kept them from being followed, or from being kept"""
 
@@ -90,7 +90,7 @@ class Cards:
 
     async def follow(self, events: Sequence[Event]) -> Followed:
         """Let the cards show what events say; it is kept when this returns."""
-        shown: dict[int, Collection[str]] = {}
+        shown: dict[int, Mapping[str, str]] = {}
         failures: dict[int, Exception] = {}
         if not self._reconcilers:
             return Followed(shown, failures)

@@ -10,7 +10,7 @@ from lanrage_events import Party
 
 from .. import limits
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
-from .._delivery import Envelope, with_mentions
+from .._delivery import Envelope, post_name, with_mentions
 from .._embeds import (
     SUPPRESS_NOTIFICATIONS,
     Embed,
@@ -150,8 +150,8 @@ class Sender:
             self._posted(card, message, outcome, webhook)
             card.pictures = tuple(file.name for file in posted.files)
             card.mention = mention
-            is_own = card.owns_thread
-            kept = replace(message, thread_name="") if is_own else message
+            is_own = card.owns_thread and message.thread_name
+            kept = replace(message, thread_name=post_name(card.id)) if is_own else message
             envelope.delivered(kept, webhook.id, outcome.channel_id)
         elif mention and not outcome.may_be_carried_out:
             card.is_mentioned = False

@@ -6,7 +6,6 @@ import logging
 from collections.abc import (
     AsyncIterator,
     Callable,
-    Collection,
     Container,
     Iterator,
     Mapping,
@@ -32,6 +31,7 @@ from lanrage_events.config import ConfigError
 from lanrage_events.state import Database
 
 from .._config import SHOWN_EVENTS, CardConfig
+from .._delivery import post_name
 from .._memory import wall_time
 from .card import Card
 from .ended import EndedParties, dump_party, load_party, without
@@ -145,15 +145,16 @@ class CardStore:
 
     # Following
 
-    def follow(self, event: Event) -> Collection[str]:
+    def follow(self, event: Event) -> Mapping[str, str]:
         """Update the parties by an event, and return the webhooks whose cards show what it says.
 
         Await :meth:`save` afterwards. An event that was followed before changes nothing.
 
-        :return: not those that post the event as a message, too
+        :return: with an empty text, or for what is a message in the party's own post, too, the name of
+            that; without those that post it as any other event
         """
         if not isinstance(event, SHOWN_EVENTS):
-            return ()
+            return {}
 
         before = self._open.get(self.parties.find(event) or "")
         is_end = isinstance(event, PartyEnded)
@@ -168,8 +169,13 @@ class CardStore:
 
         about = self._about(event, keys, before)
         cards = () if about is None else about.cards.values()
-        shown = (card for card in cards if not (card.stopped or card.is_removed))
-        return {one.webhook for one in shown if not one.config.messages.select(type(event))}
+        shown: dict[str, str] = {}
+        for card in cards:
+            is_message = card.config.messages.select(type(event))
+            if not (card.stopped or card.is_removed) and (card.config.thread or not is_message):
+                shown[card.webhook] = post_name(card.id) if is_message else ""
+
+        return shown
 
     def changed(self) -> list[Card]:
         """Return the cards whose parties have changed since the last call."""

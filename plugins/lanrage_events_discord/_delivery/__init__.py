@@ -24,4 +24,4 @@ from .metrics import lane_metrics, outbox_metrics
 from .queue import LaneQueue
 from .record import reason_code
 from .state import LaneStatistics
-from .threads import Threads
+from .threads import Threads, post_name

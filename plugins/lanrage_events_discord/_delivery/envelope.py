@@ -110,7 +110,7 @@ class Envelope:
             else is_quiet or message.has_ending
         )
         tags = entries[0].presentation.applied_tags if entries else ()
-        thread = self._thread(thread_name, tags)
+        thread = self._thread(thread_name, webhook_id, tags)
         place = self.place(thread.name, webhook_id)
         if place.name:
             self._threads.refresh()
@@ -137,8 +137,11 @@ class Envelope:
 
     # The thread
 
-    def _thread(self, name: str, tags: tuple[str, ...] = ()) -> NamedThread:
-        return NamedThread(name, tags) if name and name not in self._blocked else self._own_thread()
+    def _thread(self, name: str, webhook_id: str, tags: tuple[str, ...] = ()) -> NamedThread:
+        if name and name not in self._blocked and self._threads.can_have(webhook_id, name):
+            return NamedThread(name, tags)
+
+        return self._own_thread()
 
     def place(self, name: str, webhook_id: str) -> Place:
         """Return where a message goes.
@@ -176,7 +179,7 @@ class Envelope:
 
     def _find(self, name: str, webhook_id: str) -> tuple[str, str]:
         """Return the id of the thread of a name, or else the name of the thread to create."""
-        return self.place(self._thread(name).name, webhook_id)[:2]
+        return self.place(self._thread(name, webhook_id).name, webhook_id)[:2]
 
     def creation(self, message: Message, webhook_id: str) -> anyio.Event | None:
         """Return the end of another lane's request that creates the thread of a message, if any."""

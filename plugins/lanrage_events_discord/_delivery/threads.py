@@ -18,6 +18,8 @@ MAX_NEW = 10
 """threads that a webhook creates in :data:`NEW_SECONDS`"""
 NEW_SECONDS = 3600.0
 TOO_MANY_CREATED = f"{MAX_NEW} forum posts were created within an hour"
+_POST = "\n"
+"""what no name begins with that a template gives"""
 PAUSE_SECONDS = 600.0
 """how long no thread is created after Discord said that there are too many"""
 TOO_MANY_ACTIVE = "the server has too many active forum posts"
@@ -40,6 +42,11 @@ class Wait(NamedTuple):
     seconds: float
     reason: str
     """why"""
+
+
+def post_name(card_id: str) -> str:
+    """Return by which name the post of a card is remembered, which another thread cannot have."""
+    return f"{_POST}{card_id}"
 
 
 class Threads:
@@ -93,6 +100,10 @@ class Threads:
             return Place(other, is_other=True)
 
         return Place(name=name)
+
+    def can_have(self, webhook_id: str, name: str) -> bool:
+        """Whether a message can go to the thread of a name: the post of a card is not created here."""
+        return not name.startswith(_POST) or f"{webhook_id}/{name}" in self._ids
 
     def wait(self, webhook_id: str) -> Wait | None:
         """Return how long a webhook may create no thread, None if it may now."""
@@ -186,7 +197,7 @@ class Threads:
     def _find_newest(self, webhook_id: str) -> str:
         if webhook_id not in self._newest:
             # Discord's ids are in the order of time: https://docs.discord.com/developers/reference#snowflakes
-            ids = (one for _, one in self._of(webhook_id))
+            ids = (one for key, one in self._of(webhook_id) if _POST not in key)
             self._newest[webhook_id] = max(ids, key=_by_time, default="")
 
         return self._newest[webhook_id]

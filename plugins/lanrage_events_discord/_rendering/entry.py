@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
@@ -71,6 +71,10 @@ class Presentation:
     """the thread of a forum that it is posted in; empty for the webhook's own"""
     applied_tags: tuple[str, ...] = ()
     """ids of the tags of that thread, should it be created"""
+
+    def in_thread(self, name: str) -> Self:
+        """Return it in a thread, unless it names one; it is the same for an empty name."""
+        return replace(self, thread_name=name) if name and not self.thread_name else self
 
 
 class NamedThread(NamedTuple):

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,16 +137,41 @@ async def test_messages_beside_a_card_keep_their_net_effect(running: Running) ->
         assert len(channel.texts) == before + 1
 
 
-async def test_messages_beside_the_posts_of_a_forum_have_one_post(running: Running) -> None:
+async def test_messages_are_in_the_post_of_their_party(running: Running, tmp_path: Path) -> None:
     channel = Channel()
     forum = channel.discord.create_webhook(forum=True)
-    config = channel.config(webhook_url=forum.url, cards=[{"thread": True}], plugins=BY_HAND)
-    async with running(**config) as setup:
-        await publish(setup, *joined("Ann"), Notification(title="Soon", message="…"))
-        await publish(setup, GameStarted(game_name="Quake", players=("Ann",)), *joined("Bob"))
+    cards, routes = [{"thread": True}], [{"events": ["game_ended"], "thread_name": "Ends"}, {}]
+    config = channel.config(webhook_url=forum.url, cards=cards, routes=routes, plugins=BY_HAND)
+    game = GameStarted(game_name="Quake", players=("Ann",))
+
+    def posts() -> dict[str, str]:
+        """Return the texts of all messages, by the name of their post."""
+        texts: dict[str, str] = {}
+        for one in forum.messages:
+            name = forum.threads[one["channel_id"]]
+            texts[name] = texts.get(name, "") + json.dumps(one)
+
+        return texts
+
+    async with running(**config, state_folder=tmp_path) as setup:
+        await publish(setup, *joined("Ann"), Notification(title="Soon", message="…"), seconds=60)
+
+    async with running(**config, state_folder=tmp_path) as setup:
+        await publish(setup, game, *joined("Bob"), GameEnded(game_name="Quake", duration=5.0))
+        await anyio.sleep(60)
         assert setup.plugin.health().status == "ok"
-        assert sorted(forum.threads.values()) == ["LAN", "LANrage"]
-        assert any("2 here" in json.dumps(one) for one in forum.messages)
+        assert sorted(posts()) == ["Ends", "LAN", "LANrage"]
+        assert all(part in posts()["LAN"] for part in ("2 here", "Game Started: Quake"))
+        assert "Soon" in posts()["LANrage"]
+        assert "Game Ended: Quake" in posts()["Ends"]  # a route that names a thread is right
+        # A post that is deleted is not one for messages any more, and the next one is.
+        forum.delete_thread(next(id for id, name in forum.threads.items() if name == "LAN"))
+        await publish(setup, replace(game, id="2"), seconds=60)
+        assert "Game Started: Quake" in posts()["LANrage"]
+        await publish(setup, *joined("Cid"), seconds=120)
+        await publish(setup, replace(game, id="3", game_name="Doom"), seconds=60)
+        assert "Game Started: Doom" in posts()["LAN"]
+        assert setup.plugin.health().status == "ok"
 
 
 async def test_what_no_route_takes_is_not_missed_if_it_is_on_a_card(running: Running) -> None:
