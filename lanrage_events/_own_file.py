@@ -7,20 +7,22 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import anyio.to_thread
 from anyio.lowlevel import checkpoint
 
 from ._files import open_regular
 from ._hints import did_you_mean
-from ._threads import is_in_virtual_time
+from ._threads import call_in_thread, is_in_virtual_time
 
 T = TypeVar("T")
 
 _NAME_MAX_CHARACTERS = 200
 _NAME_MAX_PARTS = 2
+# To compare a name with all of a large collection takes long.
+_NEIGHBOURS_MAX = 500
 # What a path, a stream of NTFS or a pattern is written with.
 _NOT_IN_NAMES = frozenset('\\:*?"<>|')
 
@@ -79,35 +81,48 @@ class OwnFile:
     def _read(self, size: int) -> bytes:
         parts = self.name.split("/")
         if not isinstance(self.folder, Path):
-            found = self.folder.joinpath(*parts)
-            if not found.is_file():
-                raise FileNotFoundError
-
-            with found.open("rb") as file:
-                return file.read(size)
+            return _read_archived(self.folder.joinpath(*parts), size)
 
         root = Path(os.path.realpath(self.folder))
         path = Path(os.path.realpath(root.joinpath(*parts)))
-        if not path.is_relative_to(root):
-            raise OSError(errno.EXDEV, "it is a link out of the folder of the template")
+        if path.is_relative_to(root):
+            with open(open_regular(path, os.O_RDONLY), "rb") as file:
+                # Meanwhile, its folder may have become a link.
+                if os.path.realpath(path) == str(path):
+                    return file.read(size)
 
-        with open(open_regular(path, os.O_RDONLY), "rb") as file:
-            return file.read(size)
+        raise OSError(errno.EXDEV, "it is a link out of the folder of the template")
 
     def _neighbours(self) -> list[str]:
         """Return the names of the files that are there."""
         *parents, _ = self.name.split("/")
         try:
             entries = self.folder.joinpath(*parents).iterdir()
-            return ["/".join((*parents, entry.name)) for entry in entries]
+            few = islice(entries, _NEIGHBOURS_MAX)
+            return ["/".join((*parents, entry.name)) for entry in few]
         except OSError:
             return []
 
 
+def _read_archived(found: Traversable, size: int) -> bytes:
+    try:
+        if found.is_file():
+            with found.open("rb") as file:
+                return file.read(size)
+    except Exception as error:  # each kind of archive has its own
+        problem = f"the archive is damaged: {str(error) or type(error).__name__}"
+        raise OSError(errno.EIO, problem) from error
+
+    raise FileNotFoundError
+
+
 async def read_in_thread(read: Callable[[], T]) -> T:
-    """Call a function that reads files in a thread, or here in virtual time; cancelling abandons it."""
+    """Call a function that reads files in a thread, or here in virtual time; cancelling abandons it.
+
+    A thread that a network drive holds keeps neither others nor the end of the process waiting.
+    """
     if is_in_virtual_time():
         await checkpoint()
         return read()
 
-    return await anyio.to_thread.run_sync(read, abandon_on_cancel=True)
+    return await call_in_thread(read, "lanrage-events files")

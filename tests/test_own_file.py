@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -109,6 +111,68 @@ def test_a_file_in_an_archive_is_read(tmp_path: Path) -> None:
 
         with pytest.raises(ValueError, match="there is no file 'b.png'"):
             OwnFile(folder, "b.png").read(2)
+
+
+def test_an_archive_that_is_damaged_is_an_error(tmp_path: Path) -> None:
+    archive = tmp_path / "templates.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("discord/a.png", bytes(5000))
+
+    content = archive.read_bytes()
+    start = content.index(b"a.png") + len("a.png")
+    archive.write_bytes(content[:start] + b"\xff\xff\xff" + content[start + 3 :])
+    with zipfile.ZipFile(archive) as opened:
+        folder: Traversable = zipfile.Path(opened, "discord/")
+        with pytest.raises(ValueError, match=r"'a\.png' cannot be read: the archive is damaged: "):
+            OwnFile(folder, "a.png").read(9000)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "discord"
+    for place in (folder / "games", tmp_path / "secrets"):
+        place.mkdir(parents=True)
+        (place / "a.png").write_bytes(place.name.encode())
+
+    open_file = os.open
+
+    def swap(path: Path, flags: int, mode: int = 0o777) -> int:
+        if not (folder / "games").is_symlink():
+            (folder / "games").rename(folder / "before")
+            (folder / "games").symlink_to(tmp_path / "secrets")
+
+        return open_file(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", swap)
+    with pytest.raises(ValueError, match="a link out of the folder"):
+        OwnFile(folder, "games/a.png").read(9)
+
+
+def test_a_hint_looks_at_some_of_a_large_collection(tmp_path: Path) -> None:
+    class Collection:
+        """A folder of a file beside which one is missing."""
+
+        def __init__(self) -> None:
+            self.seen = 0
+
+        def joinpath(self, *parts: str) -> Collection:
+            return self
+
+        def is_file(self) -> bool:
+            return False
+
+        def iterdir(self) -> Iterator[Path]:
+            for number in range(5000):
+                self.seen += 1
+                yield tmp_path / f"{number}.png"
+
+    collection = Collection()
+    with pytest.raises(ValueError, match="there is no file 'a.png'"):
+        OwnFile(cast(Traversable, collection), "a.png").read(9)
+
+    assert collection.seen == 500
 
 
 @pytest.mark.real_clock

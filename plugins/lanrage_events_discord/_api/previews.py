@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from typing import Any
 
 from anyio.lowlevel import checkpoint
@@ -13,7 +12,6 @@ from lanrage_events import Event, EventDecodeError
 from lanrage_events.config import explain_rules
 from lanrage_events.events import COMMON_FIELDS, FieldProblem
 from lanrage_events.http import RouteError, RouteRequest
-from lanrage_events.templates import read_in_thread
 
 from .._embeds import Embed, Message
 from .._preview import CARD_SAMPLES, CardSample, find_registry, measure, sample_event, shown_event
@@ -78,7 +76,7 @@ class Previews:
         if (thread := runtime.thread_of(event)) is not None:
             message = replace(message, thread_name=thread.name, applied_tags=thread.tags)
 
-        message = await _with_pictures(message, renderer, faults)
+        message = await renderer.pictures.attach(message, faults.append)
         return models.Preview(
             **_lay_out(message),
             faults=tuple(faults),
@@ -102,7 +100,7 @@ class Previews:
 
         messages = []
         for message in compose(entries, wording=renderer.wording, catch_up=wanted.catch_up):
-            message = await _with_pictures(message, renderer, faults)
+            message = await renderer.pictures.attach(message, faults.append)
             messages.append(models.DigestMessage(**_lay_out(message), events=message.entries))
             await checkpoint()
 
@@ -178,12 +176,6 @@ def _make_renderer(runtime: Runtime) -> tuple[Renderer, list[str]]:
         players=runtime.renderer.players,
     )
     return renderer, faults
-
-
-async def _with_pictures(message: Message, renderer: Renderer, faults: list[str]) -> Message:
-    message, missing = await read_in_thread(partial(renderer.pictures.attach_now, message))
-    faults += missing
-    return message
 
 
 def _note(runtime: Runtime, renderer: Renderer, types: set[type[Event]]) -> str:

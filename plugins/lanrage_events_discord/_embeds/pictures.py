@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from importlib.resources.abc import Traversable
+from math import inf
 from typing import Any, NamedTuple
 
 import anyio
@@ -32,6 +32,8 @@ READ_SECONDS = 5.0
 """how long a message waits for its pictures, such as those on a network drive"""
 KEPT_MAX_BYTES = 32 * 1024 * 1024
 """of all pictures that are kept for the next messages"""
+_WITHOUT = "a message goes without its picture"
+_TOO_SLOW = f"{_WITHOUT}: reading it takes too long"
 _LOGGED_MAX = 1000
 _REST_MAX_BYTES = 256 * 1024
 """of a request besides its pictures"""
@@ -55,6 +57,8 @@ class Pictures:
         self._folders: dict[str, Traversable] = {}
         self._kept: dict[str, Picture] = {}
         """by reference, the latest at the end"""
+        self._late_at: dict[str, float] = {}
+        """when folders that something is read from now are late, by their keys"""
         self._logged: set[str] = set()
         self._rejected: set[str] = set()
         """the names of those that Discord rejected"""
@@ -73,16 +77,23 @@ class Pictures:
         self._rejected.add(largest.name)
         self._log(f"Discord rejects the picture {largest.name}: messages go without it")
 
-    async def attach(self, message: Message) -> Message:
-        """Return a message with the pictures that its embeds name, without those that cannot be read."""
-        wanted = self._unread(message)
-        with anyio.move_on_after(READ_SECONDS) as scope:
-            for reference in wanted:
-                found = await read_in_thread(partial(self._find, reference))
-                self._keep(reference, found)
+    async def attach(
+        self, message: Message, report: Callable[[str], object] | None = None
+    ) -> Message:
+        """Return a message with the pictures that its embeds name, without those that cannot be read.
 
-        if scope.cancelled_caught:
-            self._log("a picture takes too long to read, so the message goes without it")
+        :param report: called with what is wrong; by default it is logged, once
+        """
+        is_slow = False
+        with anyio.move_on_after(READ_SECONDS) as scope:
+            for reference in self._unread(message):
+                if self._is_stuck(reference):
+                    is_slow = True
+                else:
+                    self._keep(reference, await self._read(reference, scope.deadline), report)
+
+        if is_slow or scope.cancelled_caught:
+            (report or self._log)(_TOO_SLOW)
 
         return self._with_pictures(message)
 
@@ -90,16 +101,31 @@ class Pictures:
         """Do the same as :meth:`attach` at once, and return what is wrong."""
         problems: list[str] = []
         for reference in self._unread(message):
-            found = self._find(reference)
-            if found.picture is not None:
-                self._kept[reference] = found.picture
-            else:
-                problems += found.problems
+            self._keep(reference, self._find(reference), problems.append)
 
         return self._with_pictures(message), problems
 
     def _unread(self, message: Message) -> list[str]:
         return [one for one in dict.fromkeys(message.references) if one not in self._kept]
+
+    def _is_stuck(self, reference: str) -> bool:
+        """Whether a folder still owes an answer, as a network drive may do: it is not asked again."""
+        now = anyio.current_time()
+        return any(self._late_at.get(key, inf) <= now for key, _ in referred(reference))
+
+    async def _read(self, reference: str, late_at: float) -> _Found:
+        folders = [key for key, _ in referred(reference)]
+        for key in folders:
+            self._late_at.setdefault(key, late_at)
+
+        def read() -> _Found:
+            try:
+                return self._find(reference)
+            finally:
+                for key in folders:
+                    self._late_at.pop(key, None)
+
+        return await read_in_thread(read)
 
     def _find(self, reference: str) -> _Found:
         """Read the first of the files that a reference names."""
@@ -120,13 +146,15 @@ class Pictures:
 
         return _Found(None, problems)
 
-    def _keep(self, reference: str, found: _Found) -> None:
+    def _keep(self, reference: str, found: _Found, report: Callable[[str], object] | None) -> None:
+        why = "; ".join(found.problems)
         if found.picture is None:
-            self._log(f"a message goes without its picture: {'; '.join(found.problems)}")
+            report = report or (lambda problem: self._log(f"{_WITHOUT}: {problem}"))
+            report(why)
             return
 
-        if found.problems:
-            self._log(f"{'; '.join(found.problems)}: the fallback is shown", logging.INFO)
+        if found.problems and report is None:
+            self._log(f"{why}: the fallback is shown", logging.INFO)
 
         self._kept[reference] = found.picture
         while sum(map(len, self._kept.values())) > KEPT_MAX_BYTES:

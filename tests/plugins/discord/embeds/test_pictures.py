@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import struct
+import threading
 from dataclasses import replace
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import cast
 
+import anyio
 import pytest
+from anyio import to_thread
+from anyio.lowlevel import checkpoint
 
 from lanrage_events.templates import OwnFile
-from lanrage_events_discord._embeds import Embed, Message, Pictures, check_picture, refer_to
+from lanrage_events_discord._embeds import (
+    Embed,
+    Message,
+    Picture,
+    Pictures,
+    check_picture,
+    refer_to,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR"
 STARTS = {
@@ -208,3 +222,63 @@ def test_a_reference_survives_the_outbox(tmp_path: Path) -> None:
 )
 def test_an_address_that_is_no_reference_is_dropped(address: str) -> None:
     assert Embed(title="x", image=address).image == ""
+
+
+class Drive:
+    """A folder that does not answer until it is released."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+
+    def __str__(self) -> str:
+        return "drive"
+
+    def joinpath(self, *parts: str) -> Drive:
+        return self
+
+    def is_file(self) -> bool:
+        self.answers.wait()
+        return False
+
+    def iterdir(self) -> list[Drive]:
+        return []
+
+
+@pytest.mark.real_clock
+@pytest.mark.slow
+async def test_a_folder_that_does_not_answer_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lanrage_events_discord._embeds.pictures.READ_SECONDS", 0.1)
+    drive = Drive()
+    folder = cast(Traversable, drive)
+    pictures = Pictures([folder])
+    before = set(threading.enumerate())
+    with anyio.fail_after(5):
+        for number in range(60):
+            reference = refer_to(OwnFile(folder, f"{number}.png"))
+            assert (await pictures.attach(message_of(reference))).files == ()
+
+        # Neither others nor the end of the process wait for it.
+        waiting = {one for one in threading.enumerate() if "files" in one.name} - before
+        assert len(waiting) == 1
+        assert all(thread.daemon for thread in waiting)
+        await to_thread.run_sync(lambda: None)
+        assert caplog.text.count("reading it takes too long") == 1
+        drive.answers.set()
+        while waiting & set(threading.enumerate()):
+            await checkpoint()
+
+        problems: list[str] = []
+        await pictures.attach(message_of(reference), problems.append)
+        assert problems == [f"drive: there is no file '{number}.png' beside the template"]
+
+
+def test_all_previews_keep_at_most_32_mib(tmp_path: Path) -> None:
+    pictures = Pictures([tmp_path])
+    for number in range(6):
+        file = write(tmp_path, f"{number}.png", (PNG + bytes([number])).ljust(8_000_000))
+        pictures.attach_now(message_of(refer_to(file)))
+
+    kept = {id(one): len(one) for one in gc.get_objects() if isinstance(one, Picture)}
+    assert sum(kept.values()) <= 32 * 2**20
