@@ -94,7 +94,10 @@ _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
     200001: (OutcomeKind.DEAD, "automatic moderation blocked the thread's name"),
     220001: (OutcomeKind.LANE_DEAD, "the channel is a forum: set thread_id or thread_name"),
     220002: (OutcomeKind.LANE_DEAD, "at most one of thread_id and thread_name can be set"),
-    220003: (OutcomeKind.LANE_DEAD, "thread_name is only for forum channels: remove it"),
+    220003: (
+        OutcomeKind.LANE_DEAD,
+        "thread_name, and thread: true of cards, are only for forum channels: remove them",
+    ),
     220004: (OutcomeKind.LANE_DEAD, "the webhook cannot post to a forum channel"),
     240000: (OutcomeKind.DEAD, "Discord's filter against harmful links blocked the message"),
 }

@@ -60,7 +60,7 @@ def _never_is_none(value: object) -> object:
     if value == _NEVER:
         return None
 
-    if isinstance(value, str) and not any(map(str.isdigit, value)):
+    if isinstance(value, bool) or (isinstance(value, str) and not any(map(str.isdigit, value))):
         raise ValueError(f"expected '{_NEVER}', or a duration, such as '10m'")
 
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class WholeConfig:
     webhooks: frozenset[str] | None
     """the names, None if they are not known"""
 
+
+_ID = re.compile("[0-9]{1,20}")
 
 whole_config: ContextVar[WholeConfig | None] = ContextVar("whole", default=None)
 """that of the configuration whose parts are being checked"""
@@ -72,7 +75,21 @@ def fits(maximum: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
+def _check_id(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise ValueError(
+            "expected an id, such as '123456789012345678': with Discord's developer mode, right-click"
+            " the role, user or thread and choose Copy ID"
+        )
+
+    return text
+
+
+Snowflake = Annotated[
+    str,
+    AfterValidator(_check_id),
+    Field(examples=["123456789012345678"], json_schema_extra={"pattern": f"^{_ID.pattern}$"}),
+]
 Blank = Annotated[str, Field(pattern=r"^\s*$")]
 
 

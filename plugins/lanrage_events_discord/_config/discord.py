@@ -210,6 +210,15 @@ class DiscordConfig(ConfigModel):
             for key, problem in card.warnings():
                 yield ("cards", index, key), problem
 
+        known = self.all_webhooks()
+        for index, card in enumerate(self.cards):
+            if known and DEFAULT_WEBHOOK in card.webhook and DEFAULT_WEBHOOK not in known:
+                problem = (
+                    f"no webhook is named '{DEFAULT_WEBHOOK}' here, so there is no such card until one is"
+                    f" saved on the page: name others, such as 'webhook: {next(iter(known))}'"
+                )
+                yield ("cards", index), problem
+
         for index, problem in unreached(self.cards):
             yield ("cards", index), problem
 

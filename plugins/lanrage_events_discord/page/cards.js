@@ -53,7 +53,7 @@ class Cards {
     this.node.hidden = false;
     this.empty.show(cards.length === 0 ? configured : null, () =>
       configured
-        ? "There is no card yet. As soon as someone joins a party, it has one."
+        ? "There is no card now. The next party that someone joins has one."
         : ["A card is one message per party that always shows who is on. Give the plugin the setting ", element("code", {}, "cards"), " in the configuration, and the parties have one."],
     );
     const keys = new Set(cards.map(({ id }) => id));

@@ -187,6 +187,9 @@ def _titles(record: Record) -> list[str]:
         [embed for embed in embeds if isinstance(embed, dict)] if isinstance(embeds, list) else []
     )
     texts = [body.get("content"), *(one.get("title") or one.get("description") for one in found)]
+    if isinstance(poll := body.get("poll"), dict) and isinstance(poll.get("question"), dict):
+        texts.append(f"poll: {poll['question'].get('text')}")
+
     return [str(text) for text in texts if text]
 
 

@@ -50,13 +50,14 @@ def load(folder: Path, cards: str, *, parties: bool = True) -> list[str]:
         ("[{every: ^900ms}]", "must be at least 1s"),
         ("[{every: ^6m}]", "must be at most 5m"),
         ("[{bump: ^sometimes}]", "expected 'never', or a duration, such as '10m'"),
+        ("[{bump: ^false}]", "expected 'never', or a duration, such as '10m'"),
         ("[{bump: ^10s}]", "must be at least 1m"),
         ("[{messages: [^game_startd]}]", "'game_startd', did you mean 'game_started'?"),
         ("[{when_over: ^vanish}]", "recap"),
         ("[{poll: {question: ^''}}]", "expected at least 1 character"),
         (f"[{{poll: {{question: ^{'x' * 301}}}}}]", "at most 300 characters"),
         ("[{poll: {question: Best?, hours: ^769}}]", "must be at most 768"),
-        ("[{mention: {roles: [^admins]}}]", "should match pattern"),
+        ("[{mention: {roles: [^admins]}}]", "expected an id, such as '123456789012345678'"),
         ("[{^evry: 2s}]", "evry: unknown key, did you mean 'every'?"),
         ("[{}, ^{every: 5s}]", "no party has it, since all have that of cards.0 there"),
         ("[{^mention: {cooldown: 1h}}]", "it names no role and no user"),
@@ -80,6 +81,18 @@ def test_without_the_plugin_that_ends_parties_there_are_no_cards(tmp_path: Path)
     assert problem.endswith(message)
     assert problem.startswith("lanrage.yaml:5:")
     assert load(tmp_path, "false", parties=False) == []
+
+
+def test_a_card_in_a_webhook_that_is_not_there_is_named(tmp_path: Path) -> None:
+    text = f'true\n    webhooks: {{lobby: {{url: "{URL}"}}}}'
+    assert load(tmp_path, text) == []
+    file = tmp_path / "lanrage.yaml"
+    lines = [line for line in file.read_text("utf-8").splitlines() if "webhook_url" not in line]
+    file.write_text("\n".join(lines), "utf-8")
+    [problem] = load_bus(file).plugins.problems("discord")
+    assert problem.warning
+    assert "no webhook is named 'default' here" in problem.message
+    assert "'webhook: lobby'" in problem.message
 
 
 def test_true_is_one_card_with_the_defaults() -> None:

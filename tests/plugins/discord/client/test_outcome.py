@@ -100,7 +100,7 @@ CODES = [
     (400, 200001, DEAD, "automatic moderation"),
     (400, 220001, LANE_DEAD, "thread_id or thread_name"),
     (400, 220002, LANE_DEAD, "at most one of thread_id and thread_name"),
-    (400, 220003, LANE_DEAD, "only for forum channels"),
+    (400, 220003, LANE_DEAD, "thread: true of cards, are only for forum channels"),
     (400, 220004, LANE_DEAD, "forum"),
     (400, 240000, DEAD, "harmful links"),
     (400, 99999, DEAD, "rejected"),

@@ -69,7 +69,15 @@ def test_it_shows_threads_silence_and_pings_of_several_webhooks() -> None:
         body = {"content": f"<@&{role}>", "flags": 4096, "allowed_mentions": {"roles": [role]}}
         post(discord["webhooks"]["lobby"]["url"], body)
         post(discord["webhooks"]["parties"]["url"], {"content": "Hi", "thread_name": "Friday"})
-        shown = [process.stdout.readline().rstrip("\n") for _ in range(4)]
+        poll = {
+            "poll": {
+                "question": {"text": "Best?"},
+                "answers": [{"poll_media": {"text": "Quake"}}],
+                "duration": 1,
+            }
+        }
+        post(discord["webhooks"]["lobby"]["url"], poll)
+        shown = [process.stdout.readline().rstrip("\n") for _ in range(6)]
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
 
@@ -78,6 +86,8 @@ def test_it_shows_threads_silence_and_pings_of_several_webhooks() -> None:
         f"    {json.dumps(body)}",
         "204 POST execute parties: Hi (new post 'Friday')",
         '    {"content": "Hi", "thread_name": "Friday"}',
+        "204 POST execute lobby: poll: Best?",
+        f"    {json.dumps(poll)}",
     ]
 
 
