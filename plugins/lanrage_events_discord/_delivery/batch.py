@@ -57,8 +57,6 @@ class Batch:
         self._bisection = Bisection()
         self._entries: list[Waiting[Entry]] = []
         """what the next message may show, as of the last look"""
-        self._is_own_thread = True
-        """whether it goes where the webhook posts what is about no event"""
         self._thread_name = ""
         """of the thread that it belongs into, empty for that one"""
         self._report = Report()
@@ -149,7 +147,6 @@ class Batch:
             self._thread_name = "" if has_expired else self._queue.settling.first_thread
 
         self._entries = self._envelope.in_first_thread(batch, self._webhook_id)
-        self._is_own_thread = self._goes_to("")
 
     def _goes_to(self, thread_name: str) -> bool:
         """Return whether the next message goes to the thread of a name."""
@@ -212,10 +209,11 @@ class Batch:
     @property
     def _expired_now(self) -> Mapping[str, int]:
         """What the next message may say about what expired."""
-        if not self._is_own_thread or (self._entries and self._server_errors.holds_note):
+        expired = self._expired.of(self._lane)
+        if not expired or (self._entries and self._server_errors.holds_note):
             return {}
 
-        return self._expired.of(self._lane)
+        return expired if self._goes_to("") else {}
 
     def shown(self, message: Message) -> list[int]:
         """Return the ids of the entries that the last message showed."""

@@ -55,7 +55,7 @@ class Envelope:
         self._own_thread = own_thread or (lambda: fixed)
         self._blocked: dict[str, None] = {}
         """the names of threads that Discord does not create, the latest at the end"""
-        self._no_forum = ""
+        self._no_forum: str | None = None
         """the id of the webhook if its channel has no threads to create"""
         self._is_creating = False
         self._is_elsewhere = False
