@@ -442,7 +442,7 @@ async def test_webhook_of_no_forum_posts_in_its_channel_though_a_route_names_pos
         assert (plugin.pending, bus.health()["discord"].status) == (0, "ok")
 
     assert ["Ann" in str(message["embeds"]) for message in chat.messages] == [True, True]
-    assert caplog.text.count("thread_name is only for forum channels") == 1
+    assert caplog.text.count("only for forum channels") == 1
     assert [*forum.threads.values()] == ["Friday", "LANrage", "Saturday"]
 
 
