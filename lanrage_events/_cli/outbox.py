@@ -9,7 +9,7 @@ from cyclopts import App, Parameter, validators
 from .errors import UsageError
 from .options import Flag, Place
 
-Limit = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Limit = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1_000_000_000))]
 DEFAULT_PLACE = Place()
 
 HELP = "Show and change what waits or was rejected, whether the daemon runs or not."

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import glob
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 from ..cli import table
 from ..outbox._copy import SIDE_SUFFIXES, is_database
 from ..state import Database
+
+READ_SECONDS = 5.0
+"""how long a database may take to list its content"""
+_STEPS = 10_000  # of SQLite, between two looks at the clock
 
 Value = str | int | float | None
 
@@ -72,6 +78,8 @@ def _read(path: Path, name: str, limit: int) -> View | None:
             return None
 
         connection.text_factory = _text
+        give_up_at = time.monotonic() + READ_SECONDS
+        connection.set_progress_handler(lambda: time.monotonic() > give_up_at, _STEPS)
         (total,) = connection.execute("SELECT count(*) FROM outbox_list").fetchone()
         found = connection.execute("SELECT * FROM outbox_list LIMIT ?", (limit,))
         rows = [tuple(map(_value, row)) for row in found]
@@ -83,4 +91,8 @@ def _text(value: bytes) -> str:
 
 
 def _value(value: object) -> Value:
-    return value if isinstance(value, str | int | float | None) else repr(value)
+    # JSON has neither bytes nor infinity.
+    if isinstance(value, str | int | None) or (isinstance(value, float) and isfinite(value)):
+        return value
+
+    return repr(value)

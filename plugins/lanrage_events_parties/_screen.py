@@ -184,7 +184,7 @@ def _short_name(party: Party) -> str:
 
 
 def _invite(url: str | None) -> Invite | None:
-    if not url or len(url) > INVITE_MAX_CHARACTERS:
+    if not url or len(url) > INVITE_MAX_CHARACTERS or not url.isprintable():
         return None
 
     return Invite(url=url, qr=_qr(url))

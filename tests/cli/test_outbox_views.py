@@ -119,3 +119,29 @@ def test_a_database_that_cannot_be_read_is_an_error(tmp_path: Path, run: Run) ->
     code, out, _ = run("--json")
     assert code == 1
     assert "boards" not in json.loads(out)
+
+
+def test_values_that_json_does_not_have_are_texts(tmp_path: Path, run: Run) -> None:
+    view = "CREATE VIEW outbox_list AS SELECT 9e999 AS far, x'00ff' AS raw, 1.5 AS part FROM boards"
+    put(tmp_path / "pager.boards", "Hall A", schema=(SCHEMA[0], view))
+    assert json.loads(run("--json")[1], parse_constant=pytest.fail)["boards"] == [
+        {"far": "inf", "raw": "b'\\x00\\xff'", "part": 1.5}
+    ]
+
+
+def test_a_view_without_an_end_is_given_up(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lanrage_events._cli.outbox_views.READ_SECONDS", 0.1)
+    view = """CREATE VIEW outbox_list AS
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"""
+    put(tmp_path / "pager.boards", schema=(SCHEMA[0], view))
+    code, _, err = run()
+    assert code == 1
+    assert "pager.boards cannot be read: interrupted" in err
+
+
+def test_a_limit_beyond_what_sqlite_counts_is_an_error(run: Run) -> None:
+    code, _, err = run("--limit", str(10**30))
+    assert code == 2
+    assert "limit" in err

@@ -47,7 +47,7 @@ class Sender:
 
     def is_right(self, card: Card) -> bool:
         """Whether Discord shows what it should, as far as is known."""
-        return _hash(self._edited(card)) == card.shown
+        return self._hash(self._edited(card)) == card.shown
 
     async def send(
         self, card: Card, step: Step, webhook: WebhookURL, envelope: Envelope, *, is_loud: bool
@@ -85,7 +85,7 @@ class Sender:
             thread_id=card.thread_id,
         )
         if outcome.kind is OutcomeKind.DELIVERED:
-            card.shown, card.misses, card.pictures = _hash(look), 0, names
+            card.shown, card.misses, card.pictures = self._hash(look), 0, names
 
         return self._without_files(message, outcome)
 
@@ -182,7 +182,7 @@ class Sender:
         card.owns_thread = card.owns_thread or (card.config.thread and bool(message.thread_name))
         card.thread_id = outcome.channel_id if message.thread_name else message.thread_id or None
         card.message_id, card.channel_id = outcome.message_id, outcome.channel_id
-        card.webhook_id, card.shown = webhook.id, _hash(message)
+        card.webhook_id, card.shown = webhook.id, self._hash(message)
         card.is_pushed, card.is_announced = False, True
 
     def _new(
@@ -227,11 +227,11 @@ class Sender:
         content, _ = with_mentions(look.content, [card.mention] if card.mention else [])
         return replace(look, content=content, allowed_mentions={"parse": []})
 
+    def _hash(self, message: Message) -> str:
+        """Return by what is known again what a message shows, whomever it mentions."""
+        body = message.edit_body()
+        shown = {key: part for key, part in body.items() if key != "allowed_mentions"}
+        if pictures := message.references:
+            shown["pictures"] = [self._pictures.readings, *pictures]
 
-def _hash(message: Message) -> str:
-    """Return by what is known again what a message shows, whomever it mentions."""
-    shown = {key: part for key, part in message.edit_body().items() if key != "allowed_mentions"}
-    if pictures := message.references:
-        shown["pictures"] = pictures
-
-    return hashlib.sha256(json.dumps(shown).encode(errors="replace")).hexdigest()[:32]
+        return hashlib.sha256(json.dumps(shown).encode(errors="replace")).hexdigest()[:32]

@@ -131,10 +131,11 @@ class Mentions:
             self.save()
 
     def _forget_oldest(self) -> None:
-        # Roles and users are as many as the configuration names, but parties come from outside.
-        if len(self._last) > MAX_REMEMBERED:
+        # Parties come from outside, and so do players whom a plugin knows: neither displace the others.
+        if (excess := len(self._last) - MAX_REMEMBERED) > 0:
             parties = [one for one in self._last if " " in one]
-            for one in parties[: len(self._last) - MAX_REMEMBERED]:
+            ids = [one for one in self._last if " " not in one]
+            for one in max(parties, ids, key=len)[:excess]:
                 del self._last[one]
 
     # Over restarts
@@ -145,8 +146,8 @@ class Mentions:
             return
 
         now, wall_now = anyio.current_time(), self._memory.wall_time()
-        latest = list(self._last.items())[-MAX_REMEMBERED:]
-        self._memory.write({one: to_wall(last, now, wall_now) for one, last in latest})
+        last = self._last.items()
+        self._memory.write({one: to_wall(at, now, wall_now) for one, at in last})
         # A disk that does not take it is not asked again for each message either.
         self._is_written, self._written_at = True, now
 

@@ -62,11 +62,14 @@ class Pictures:
         self._logged: set[str] = set()
         self._rejected: set[str] = set()
         """the names of those that Discord rejected"""
+        self.readings = 0
+        """how often they were to be read again"""
         self.use(folders)
 
     def use(self, folders: Iterable[Traversable]) -> None:
         """Read each picture again when it is needed next, and only from these folders."""
         self._folders = {folder_key(folder): folder for folder in folders}
+        self.readings += 1
         self._kept.clear()
         self._logged.clear()
         self._rejected.clear()

@@ -198,7 +198,19 @@ async def test_the_invite_comes_with_its_qr_code() -> None:
     assert unquote(invite["qr"]).count("http") == 1  # the name of SVG
 
 
-@pytest.mark.parametrize("invite", [None, "", "https://x.example/" + "x" * 5000, 7, b"x", ["x"]])
+@pytest.mark.parametrize(
+    "invite",
+    [
+        None,
+        "",
+        "https://x.example/" + "x" * 5000,
+        7,
+        b"x",
+        ["x"],
+        "https://x.example/\ud800",
+        "a\nb",
+    ],
+)
 async def test_what_is_no_invite_is_not_shown(invite: Any) -> None:
     async with serving(joined("Ann"), invite=invite) as (_, client):
         answer = await show(client)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from lanrage_events import GameEnded, GameStarted
@@ -100,3 +101,28 @@ async def test_a_card_of_which_only_the_picture_changes_is_edited(
     cards = [one for one in channel.discord.journal if "image" in str(one.body["embeds"])]
     shown = [one.body["embeds"][0]["image"]["url"].rpartition("-")[0] for one in cards]
     assert shown == ["attachment://none", "attachment://doom"]
+
+
+async def test_a_card_shows_a_picture_that_is_replaced_or_added(
+    running: Running, tmp_path: Path
+) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    (folder / "party_card.yaml").write_text("image: {file: logo.png}", encoding="utf-8")
+    (folder / "logo.png").write_bytes(PNG + b"1")
+    channel = Channel()
+    shown: list[str] = []
+    async with running(**channel.config(templates=[tmp_path], plugins=parties())) as setup:
+        await publish(setup, *joined("Ann"))
+        for content in (b"2", None, b"3"):
+            (folder / "logo.png").unlink(missing_ok=True)
+            if content is not None:
+                (folder / "logo.png").write_bytes(PNG + content)
+
+            setup.plugin.templates_changed(setup.bus)
+            await anyio.sleep(30)
+            [card] = [one for one in channel.webhook.messages if "Ann" in str(one["embeds"])]
+            shown.append(str(card["embeds"][0].get("image", {}).get("url", "")))
+
+    assert [bool(one) for one in shown] == [True, False, True]
+    assert len(set(shown)) == 3

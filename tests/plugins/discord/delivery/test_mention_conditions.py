@@ -214,6 +214,20 @@ async def test_parties_are_bounded_and_roles_stay(tmp_path: Path) -> None:
     assert set(kept) == {OTHER, ROLE, *keys[-998:]}
 
 
+async def test_many_players_leave_room_for_parties(tmp_path: Path) -> None:
+    mentions = Mentions(Memory(tmp_path / "mentions.json", "them"))
+    parties = [f"{ROLE} 4 {number:016x}" for number in range(300)]
+    mentions.start_cooldown([ROLE, *parties])
+    for number in range(1500):
+        mentions.start_cooldown([str(10**17 + number)])
+
+    mentions.save()
+    kept = json.loads((tmp_path / "mentions.json").read_text())
+    assert len(kept) <= 1000
+    assert kept.keys() >= {*parties, str(10**17 + 1499)}
+    assert mentions.choose([entry(once="4 0000000000000001")]).roles == []
+
+
 async def test_message_that_two_lanes_send_at_the_same_time_mentions_once() -> None:
     mentions = Mentions()
     assert mentions.choose([entry(once="4 a")]).roles == [ROLE]
