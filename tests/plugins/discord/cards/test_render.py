@@ -66,6 +66,21 @@ def test_the_same_party_has_the_same_body_whenever_it_is_rendered() -> None:
     assert json.loads(json.dumps(card)) == card
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("others", [3, 29])
+def test_a_long_name_leaves_room_for_the_others(language: str, others: int) -> None:
+    names = ["L" * 1_000, *(f"Player {number}" for number in range(others))]
+    members = tuple(Member(name=name, since=SINCE) for name in names)
+    card = renderer(Path(str(builtin_sets()[language]))).card(
+        replace(PARTY, members=members), config()
+    )
+
+    [field] = card.body()["embeds"][0]["fields"]
+    assert f"{'L' * 39}…" in field["value"]
+    assert "L" * 40 not in field["value"]
+    assert all(name in field["value"] for name in names[1:])
+
+
 def test_time_and_id_are_those_of_the_party(tmp_path: Path) -> None:
     (tmp_path / "discord").mkdir()
     for name in ("party_card", "party_recap"):

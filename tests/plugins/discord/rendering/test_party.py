@@ -159,8 +159,8 @@ def test_very_long_names_fit(cls: type[Shown], count: int) -> None:
     ("name", "shown"),
     [
         (
-            "**@everyone** [free](https://evil.example)",
-            "**@everyone** [free](https://evil.example)",
+            "**@here** [free](https://evil.example)",
+            "**@here** [free](https://evil.example)",
         ),
         ("```", "```"),
         ("<@1> <t:1:R> <#2>", "<@1> <t:1:R> <#2>"),
