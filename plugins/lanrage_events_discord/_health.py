@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from lanrage_events import Health
 from lanrage_events.cli import counted
@@ -17,7 +18,14 @@ LONG_WAIT_SECONDS = 60.0
 
 
 def delivery_health(
-    outbox: Outbox | None, lanes: Collection[Lane], *, lacks_default: bool, cards: str
+    outbox: Outbox | None,
+    lanes: Collection[Lane],
+    *,
+    lacks_default: bool,
+    cards: str,
+    alerts: str,
+    notes: Iterable[str],
+    unsent: int,
 ) -> Health:
     """Report delivery health.
 
@@ -25,7 +33,21 @@ def delivery_health(
     :param lanes: of all webhooks
     :param lacks_default: whether a route names the default webhook although there is none
     :param cards: what is wrong with cards, empty if nothing is
+    :param alerts: what is reported as wrong, empty if nothing is
+    :param notes: what may explain why something is not posted, some of it empty
+    :param unsent: how many events never came to the outbox, or were not delivered by earlier runs
     """
+    health = _find_health(outbox, lanes, lacks_default, cards)
+    reported = alerts if health.status == "ok" else ""
+    detail = "; ".join(filter(None, [health.detail, reported, *notes]))
+    statistics = None if outbox is None else outbox.statistics()
+    kept = 0 if statistics is None else statistics.pending + count_rejected(statistics)
+    return replace(health, detail=detail, undelivered=unsent + kept)
+
+
+def _find_health(
+    outbox: Outbox | None, lanes: Collection[Lane], lacks_default: bool, cards: str
+) -> Health:
     if dead := _reasons(lanes, LaneState.DEAD):
         return Health("failed", dead)
 

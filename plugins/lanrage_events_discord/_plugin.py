@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -19,9 +18,8 @@ from pathlib import Path
 import anyio
 import httpx
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
 
-from lanrage_events import ConfigProblem, Event, Health, Metric, PartyEnded, Preview, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Metric, Preview, hookimpl
 from lanrage_events.abc import Bus, Person
 from lanrage_events.cli import counted
 from lanrage_events.config import ConfigError
@@ -40,10 +38,9 @@ from ._cards import (
     stopped_cards,
 )
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
-from ._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
+from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
     EarlierEntries,
-    EarlierEntry,
     ExpiredCounts,
     GoneWebhooks,
     Lane,
@@ -51,7 +48,6 @@ from ._delivery import (
     LaneState,
     LaneStatistics,
     Mentions,
-    OutgoingEntry,
     Threads,
     lane_metrics,
     outbox_metrics,
@@ -63,19 +59,15 @@ from ._health import (
     count_rejected,
     delivery_health,
 )
+from ._intake import Intake
 from ._memory import Memory, wall_time
 from ._preview import CardSample, preview_event, shown_event
 from ._quiet import Mutes, Quiet, Then, make_calendar
 from ._rendering import Players, Renderer
 from ._routing import (
-    NOT_TAKEN,
-    Router,
     ThreadNames,
-    UnroutedEvents,
-    check_cards,
-    check_routes,
-    explain,
-    party_keys,
+    check,
+    check_event,
     thread_of,
     thread_problems,
     uncounted,
@@ -98,9 +90,6 @@ logger = logging.getLogger("lanrage_events.discord")
 REDACTED_LOGGERS = (*HTTP_LOGGERS, "lanrage_events")
 # What is sent later may be cut off before the answer, and is sent again by the next start.
 LAST_REQUEST_SECONDS = 1.0
-_SLICE_SECONDS = 0.02
-"""of rendering, after which other tasks run"""
-_NOT_ROUTED = "no route takes this event, so it is not posted"
 
 
 class DiscordPlugin:
@@ -125,28 +114,16 @@ class DiscordPlugin:
         self.config = config
         self._http = http
         self._renderer: Renderer | None = None
-        self._routed: frozenset[str] = frozenset()
-        """the names of the webhooks that the router knows"""
-        self._routes: tuple[RouteConfig, ...] = config.routes
-        self._thread_names: ThreadNames | None = None
-        self._router = self._make_router(())
+        self._intake = Intake(config, self._wall_clock)
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
         self._setup: Setup | None = None
         self._runtime: Runtime | None = None
         self._api = DiscordAPI(lambda: self._runtime)
-        self._earlier = EarlierEntries()
         self._alerts: Alerts | None = None
         """what reports problems, through all restarts of the plugin; None without the setting"""
         self._mutes: Mutes | None = None
         """what is muted, through all restarts of the plugin; None before the first start"""
-        self._unsent = 0
-        """events that came while there was no webhook, or that earlier runs did not deliver"""
-        self._unrouted = UnroutedEvents(by_routes=bool(config.routes))
-
-    @property
-    def _cards(self) -> Cards | None:
-        return None if self._runtime is None else self._runtime.cards
 
     @property
     def pending(self) -> int:
@@ -206,103 +183,14 @@ class DiscordPlugin:
     @hookimpl
     async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
         """Put events into the outbox, once for each webhook that posts them."""
-        runtime, renderer = self._runtime, self._renderer
-        if runtime is None or renderer is None:
-            self._unsent += len(events)
-            return {}
-
-        on_cards, failures = await runtime.cards.follow(events)
-        outgoing: list[OutgoingEntry] = []
-        repeated: dict[int, list[EarlierEntry]] = {}
-        configured, routes = runtime.lanes.configured, runtime.setup.routes
-        if configured is not self._router.webhooks or routes is not self._routes:
-            self._routes = routes
-            self._router, self._routed = self._make_router(configured), frozenset(configured)
-
-        began = time.perf_counter()
-        for position, event in enumerate(events):
-            if position in failures:
-                continue
-
-            # Nothing is put before all are rendered, so a cancellation here loses nothing.
-            if time.perf_counter() - began >= _SLICE_SECONDS:
-                await checkpoint()
-                began = time.perf_counter()
-
-            try:
-                shown = on_cards.get(position, {})
-                outgoing += self._address(position, event, renderer, repeated, shown)
-            except Exception as error:  # noqa: BLE001 - a bad event does not fail the others
-                failures[position] = error
-
-        failures |= await runtime.lanes.put(outgoing)
-        for event in events:
-            if isinstance(event, PartyEnded):
-                runtime.lanes.forget_mentions(party_keys(event))
-
-        if repeated:
-            # What failed in another lane comes again.
-            accepted = (found for position, found in repeated.items() if position not in failures)
-            self._earlier.skip([entry for found in accepted for entry in found])
-
-        return failures
-
-    def _address(
-        self,
-        position: int,
-        event: Event,
-        renderer: Renderer,
-        repeated: dict[int, list[EarlierEntry]],
-        on_cards: Mapping[str, str],
-    ) -> Iterable[OutgoingEntry]:
-        """Build the outgoing entries of an event, one per destination lane.
-
-        :param repeated: gets those that wait in the outbox since before the start, by position
-        :param on_cards: the webhooks that show the event on a card, with the post where it is a message,
-            too; empty if it is none
-        """
-        routed = self._router.route(event)
-        known = self._routed.difference(name for name, post in on_cards.items() if not post)
-        destinations = {
-            name: shown.in_thread(on_cards[name]) if name in on_cards else shown
-            for name, shown in routed.items()
-            if name in known
-        }
-        if not destinations:
-            if on_cards:
-                pass
-            elif routed is NOT_TAKEN:
-                self._unrouted.add(event.type)
-            elif routed or not self._routed:
-                self._unsent += 1
-
-            return []
-
-        entry = renderer.render(event)
-        expires = self._router.expires(event)
-        body = ""
-        outgoing: list[OutgoingEntry] = []
-        for webhook, presentation in destinations.items():
-            if not body or presentation != entry.presentation:
-                if presentation is not entry.presentation:
-                    entry = replace(entry, presentation=presentation)
-
-                body = entry.to_json()
-
-            if (earlier := self._earlier.find(webhook, event.id, body)) is not None:
-                repeated.setdefault(position, []).append(earlier)
-                continue
-
-            outgoing.append(OutgoingEntry(position, webhook, entry, body, expires))
-
-        return outgoing
+        return await self._intake.put(events, self._runtime)
 
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._close_earlier_run()
-        self._thread_names = names = ThreadNames(self.config, bus, logger.warning)
+        self._intake.thread_names = names = ThreadNames(self.config, bus, logger.warning)
         wrong = [*unknown_types(self.config, bus.events), *uncounted(self.config, bus)]
         if wrong := [*wrong, *names.errors]:
             raise ConfigError([str(problem) for problem in wrong])
@@ -383,6 +271,7 @@ class DiscordPlugin:
         limits: RateLimits,
         renderer: Renderer,
     ) -> Lanes:
+        names = self._intake.thread_names
         self._lanes = lanes = Lanes(
             self.config,
             outbox=outbox,
@@ -391,7 +280,7 @@ class DiscordPlugin:
             redactor=bus.redactor,
             limits=limits,
             threads=self._make_threads(bus),
-            own_thread=None if self._thread_names is None else self._thread_names.own,
+            own_thread=None if names is None else names.own,
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
             quiet=self._make_quiet(bus),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
@@ -413,7 +302,7 @@ class DiscordPlugin:
         cards: Cards,
     ) -> Runtime:
         """Create what lives as long as the lifespan, and start the lanes."""
-        self._earlier = await EarlierEntries.read(outbox)
+        self._intake.earlier = await EarlierEntries.read(outbox)
         rejections = RejectionCache()
         directory = WebhookDirectory(lanes.limits, client, background)
         self._setup = setup = Setup(
@@ -440,7 +329,7 @@ class DiscordPlugin:
             lanes,
             outbox,
             message_test,
-            self._unrouted,
+            self._intake.unrouted,
             renderer,
             cards,
             self._alerts,
@@ -492,11 +381,9 @@ class DiscordPlugin:
         if outbox is not None:
             statistics = outbox.statistics()
             in_memory = outbox.path is None
-            self._unsent += count_rejected(statistics) + (statistics.pending if in_memory else 0)
-
-    def _make_router(self, webhooks: Iterable[str]) -> Router:
-        names, clock = self._thread_names, self._wall_clock
-        return Router(self._routes, webhooks, self.config.max_age, wall_clock=clock, threads=names)
+            self._intake.unsent += count_rejected(statistics) + (
+                statistics.pending if in_memory else 0
+            )
 
     def _make_threads(self, bus: Bus) -> Threads:
         created = self._memory(bus, "thread_times", "when threads were created")
@@ -566,8 +453,8 @@ class DiscordPlugin:
         mutes = await (self._mutes or self._open_mutes(bus)).forget(person)
         threads = self._make_threads(bus) if runtime is None else runtime.lanes.threads
         names = threads.forget_person(person)
-        if self._thread_names is not None:
-            self._thread_names.forget(person)
+        if self._intake.thread_names is not None:
+            self._intake.thread_names.forget(person)
 
         return {
             "texts of mutes": mutes,
@@ -584,14 +471,16 @@ class DiscordPlugin:
     @hookimpl
     def metrics(self) -> Iterable[Metric]:
         """Return the counts of the lanes and of the outbox."""
-        waiting = (
-            [] if self._runtime is None else outbox_metrics(self._runtime.outbox, self._earlier)
+        runtime, intake = self._runtime, self._intake
+        running = (
+            []
+            if runtime is None
+            else [*card_metrics(runtime.cards), *outbox_metrics(runtime.outbox, intake.earlier)]
         )
         return [
             *lane_metrics(self._lanes),
-            *card_metrics(self._cards),
-            self._unrouted.metric(),
-            *waiting,
+            intake.unrouted.metric(),
+            *running,
             *alert_metrics(self._alerts),
         ]
 
@@ -607,15 +496,8 @@ class DiscordPlugin:
         thread = thread_of(shown_event(event), self.config, bus)
         players, invite = self._players(bus), self.config.invite_url or saved.invite_url
         preview = preview_event(event, bus, invite, thread, players)
-        routes = self.config.routes
-        is_card = isinstance(event, CardSample) or any(
-            card.shows(event) for card in self.config.cards
-        )
-        if not is_card and routes and all(step.mismatch for step in explain(event, routes, ())):
-            problem = ConfigProblem(_NOT_ROUTED, ("routes",), warning=True)
-            return replace(preview, problems=(problem, *preview.problems))
-
-        return preview
+        unposted = () if isinstance(event, CardSample) else check_event(event, self.config)
+        return replace(preview, problems=(*unposted, *preview.problems))
 
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:
@@ -632,18 +514,12 @@ class DiscordPlugin:
             renderer.check(bus.events.types())
 
         problems = [error.as_problem() for error in renderer.problems]
-        problems.extend(unknown_types(self.config, bus.events))
-        problems.extend(uncounted(self.config, bus))
-        problems.extend(thread_problems(self.config, bus))
-        warnings = [*self.config.warnings()]
         if self.config.alerts is not None:
-            warnings += unknown_sources(self.config.alerts, bus)
+            unknown = unknown_sources(self.config.alerts, bus)
+            problems += (ConfigProblem(text, path, warning=True) for path, text in unknown)
 
-        problems.extend(ConfigProblem(text, path, warning=True) for path, text in warnings)
         place = partial(bus.plugins.source_location, self)
-        problems.extend(check_routes(self.config, bus.events, place))
-        problems.extend(check_cards(self.config.cards))
-        return problems
+        return [*problems, *thread_problems(self.config, bus), *check(self.config, bus, place)]
 
     @hookimpl
     def templates_changed(self, bus: Bus) -> list[ConfigProblem]:
@@ -651,8 +527,8 @@ class DiscordPlugin:
         if self._renderer is None:
             return []
 
-        if self._thread_names is not None:
-            self._thread_names.reload()
+        if self._intake.thread_names is not None:
+            self._intake.thread_names.reload()
 
         errors = self._renderer.reload(bus.template_folders(), bus.events.types())
         if self._runtime is not None:
@@ -677,22 +553,19 @@ class DiscordPlugin:
     @hookimpl
     def health(self) -> Health:
         """Report delivery health."""
-        undelivered = self._unsent
-        if self._outbox is not None:
-            statistics = self._outbox.statistics()
-            undelivered += statistics.pending + count_rejected(statistics)
-
+        runtime, intake = self._runtime, self._intake
         lacks_default = self._lacks_default_webhook(
             name for name, lane in self._lanes.items() if lane.state is not LaneState.UNCONFIGURED
         )
-        health = delivery_health(
+        notes = (
+            [] if runtime is None else [runtime.lanes.quiet_reason, runtime.lanes.threads_reason]
+        )
+        return delivery_health(
             self._outbox,
             self._lanes.values(),
             lacks_default=lacks_default,
-            cards=cards_problem(self._cards),
+            cards="" if runtime is None else cards_problem(runtime.cards),
+            alerts="" if self._alerts is None else self._alerts.summary,
+            notes=[*notes, intake.unrouted.detail],
+            unsent=intake.unsent,
         )
-        reported = "" if self._alerts is None or health.status != "ok" else self._alerts.summary
-        lanes = self._lanes
-        notes = [lanes.quiet_reason, lanes.threads_reason] if isinstance(lanes, Lanes) else []
-        detail = "; ".join(filter(None, [health.detail, reported, *notes, self._unrouted.detail]))
-        return replace(health, detail=detail, undelivered=undelivered)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .check import check_cards as check_cards
+from .check import check as check
 from .check import check_routes as check_routes
 from .check import uncounted as uncounted
 from .check import unknown_types as unknown_types
 from .explanation import RouteStep as RouteStep
+from .explanation import check_event as check_event
 from .explanation import explain as explain
 from .router import NOT_TAKEN as NOT_TAKEN
 from .router import Router as Router

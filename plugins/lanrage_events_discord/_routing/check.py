@@ -88,6 +88,17 @@ def check_routes(
     yield from _unused_ages(config, events, live)
 
 
+def check(config: DiscordConfig, bus: Bus, place: Place) -> Iterator[ConfigProblem]:
+    """Yield what is wrong with the routes and the cards, and which settings have no effect."""
+    yield from unknown_types(config, bus.events)
+    yield from uncounted(config, bus)
+    for path, text in config.warnings():
+        yield ConfigProblem(text, path, warning=True)
+
+    yield from check_routes(config, bus.events, place)
+    yield from check_cards(config.cards)
+
+
 def check_cards(cards: Sequence[CardConfig]) -> Iterator[ConfigProblem]:
     """Yield warnings of the parties that a card is for and that there cannot be."""
     for number, card in enumerate(cards):

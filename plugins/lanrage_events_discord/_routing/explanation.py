@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lanrage_events import Event
+from lanrage_events import ConfigProblem, Event
 
-from .._config import RouteConfig
+from .._config import DiscordConfig, RouteConfig
 from .._rendering import DEFAULT_PRESENTATION, Presentation
 from .router import presentation_of
 
@@ -61,6 +61,14 @@ def explain(
         taken.update(named)
         if route.stop:
             stopped_by = number
+
+
+def check_event(event: Event, config: DiscordConfig) -> Iterator[ConfigProblem]:
+    """Yield that an event is not posted, if no route takes it and no card shows it."""
+    is_shown = not config.routes or any(card.shows(event) for card in config.cards)
+    if not is_shown and all(step.mismatch for step in explain(event, config.routes, ())):
+        message = "no route takes this event, so it is not posted"
+        yield ConfigProblem(message, ("routes",), warning=True)
 
 
 def _mismatch(event: Event, route: RouteConfig) -> tuple[str, str]:
