@@ -189,7 +189,7 @@ def _ago(time: datetime, now: datetime) -> str:
 
 
 def _short(name: str) -> str:
-    text = safe_text(name)
+    text = safe_text(name).strip() or "?"
     cut = f"{text[: _NAME_MAX_CHARACTERS - 1]}…"
     return text if len(text) <= _NAME_MAX_CHARACTERS else cut
 

@@ -84,6 +84,12 @@ async def test_a_table_shows_who_is_on(capsys: pytest.CaptureFixture[str]) -> No
     assert lines[4].startswith("Empty: empty, since")
 
 
+async def test_who_has_no_name_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    nameless = PeerJoined(peer_name=" ", peer_id="77", party_name="Friday LAN")
+    await keep(nameless, during=parties)
+    assert capsys.readouterr().out.splitlines()[1].split()[0] == "?"
+
+
 @pytest.mark.parametrize(
     ("minutes", "text"), [(0.5, "under a minute"), (1.5, " 1 min"), (2.5, " 2 min")]
 )

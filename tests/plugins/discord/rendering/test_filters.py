@@ -16,7 +16,7 @@ from lanrage_events.templates import TemplateError
 from lanrage_events_discord._preview import Style, parse_markdown
 from lanrage_events_discord._rendering import FILTERS, Renderer
 
-NAMES = ("lines", *FILTERS)
+NAMES = ("lines", *(name for name, one in FILTERS.items() if not one.leaves))
 TEXT = "a*b_[c]`\n# two"
 ADDRESS = "https://x.example/[a]*"
 IN_CODE = "in code, markdown is shown as it is written"
