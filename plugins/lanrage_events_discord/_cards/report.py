@@ -25,10 +25,9 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[CardStatistics], int]]] = {
 }
 
 
-def card_metrics(cards: Cards | None) -> list[Metric]:
+def card_metrics(cards: Cards) -> list[Metric]:
     """Return what the cards of each webhook are and what was done for them; nothing without cards."""
-    statistics = {} if cards is None else cards.statistics
-    if cards is None or not statistics:
+    if not (statistics := cards.statistics):
         return []
 
     counts = Counter((card.webhook, cards.state_of(card).status) for card in cards.open())
@@ -57,21 +56,18 @@ def card_metrics(cards: Cards | None) -> list[Metric]:
     ]
 
 
-def stopped_cards(cards: Cards | None) -> dict[str, list[str]]:
+def stopped_cards(cards: Cards) -> dict[str, list[str]]:
     """Return why cards have stopped, by webhook."""
     reasons: dict[str, list[str]] = {}
-    for card in () if cards is None else cards.open():
+    for card in cards.open():
         if card.stopped:
             reasons.setdefault(card.webhook, []).append(card.stopped)
 
     return reasons
 
 
-def cards_problem(cards: Cards | None) -> str:
+def cards_problem(cards: Cards) -> str:
     """Return what is wrong with the cards in one line, empty if nothing is."""
-    if cards is None:
-        return ""
-
     kept = [] if cards.problem is None else [f"cards cannot be kept: {cards.problem}"]
     stopped = [
         f"{counted(len(reasons), 'card')} of webhook '{name}' stopped: {reasons[0]}"

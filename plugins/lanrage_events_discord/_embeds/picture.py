@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 from lanrage_events.templates import OwnFile
@@ -71,8 +72,11 @@ def check_picture(file: OwnFile) -> None:
 
 
 def file_part(text: str) -> str:
-    """Write a value in the name of a file, in which it never stands for a folder."""
-    return "".join(one if one.isalnum() or one in " ._-" else "_" for one in text)
+    """Write a value in the name of a file, in which it never stands for a folder or hides the file."""
+    written = "".join(
+        one if one.isalnum() or one in " ._-" else "_" for one in normalize("NFC", text)
+    )
+    return f"_{written[1:]}" if written.startswith(".") else written
 
 
 def folder_key(folder: object) -> str:

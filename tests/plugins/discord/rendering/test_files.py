@@ -97,6 +97,19 @@ def test_a_picture_that_is_missing_or_wrong_is_a_problem_of_the_template(
     assert scene.messages(ANN)[0].embeds[0].title == "hi"
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [(".hack//Link", "_hack__link"), ("..", "_."), ("Poke\u0301mon", "pok\xe9mon"), (".", "_")],
+)
+def test_each_name_can_have_a_picture(scene: Scene, name: str, file: str) -> None:
+    scene.write(f"{file}.png")
+    scene.write("game_started.yaml", "image: {file: '{{ game_name | lower }}.png'}")
+
+    [message] = scene.messages(GameStarted(game_name=name, players=()))
+    assert len(message.files) == 1
+    assert scene.problems == []
+
+
 def test_a_picture_is_chosen_by_a_value(scene: Scene) -> None:
     scene.write("quake iii_ arena.png")
     scene.write("other.png")
