@@ -144,7 +144,10 @@ class CardConfig(ConfigModel):
             yield "mention", problem
 
         if self.poll is not None and self.when_over == "delete" and self.thread:
-            yield "poll", "it has no effect, since the post of the party is deleted"
+            problem = (
+                "Discord may delete the post of the party with its card: use 'when_over: recap'"
+            )
+            yield "poll", problem
 
 
 def unreached(cards: tuple[CardConfig, ...]) -> Iterator[tuple[int, str]]:

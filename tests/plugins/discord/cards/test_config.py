@@ -57,6 +57,7 @@ def load(folder: Path, cards: str, *, parties: bool = True) -> list[str]:
         ("[{poll: {question: ^''}}]", "expected at least 1 character"),
         (f"[{{poll: {{question: ^{'x' * 301}}}}}]", "at most 300 characters"),
         ("[{poll: {question: Best?, hours: ^769}}]", "must be at most 768"),
+        ("[{thread: true, when_over: delete, ^poll: {question: x}}]", "use 'when_over: recap'"),
         ("[{mention: {roles: [^admins]}}]", "expected an id, such as '123456789012345678'"),
         ("[{^evry: 2s}]", "evry: unknown key, did you mean 'every'?"),
         ("[{}, ^{every: 5s}]", "no party has it, since all have that of cards.0 there"),
