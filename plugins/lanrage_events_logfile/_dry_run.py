@@ -171,6 +171,7 @@ class _DryRun:
         reader = LogReader.open(path, self._translator.encoding)
         # What this command writes may be appended to the same file.
         end = None if reader.file.packed else reader.file.size()
+        self._translator.look_at(reader.written())
         try:
             while (lines := reader.read(end=end)) is not None:
                 for line in lines:

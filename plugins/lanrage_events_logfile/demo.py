@@ -12,8 +12,8 @@ from ._config import FileConfig
 from ._parsing import Roster, Translator
 
 LINES = (
-    "[20:41:07] [Server thread/INFO]: Alex joined the game",
-    "[20:41:12] [Server thread/INFO]: <Alex> Bob joined the game",
+    "[20:41:07] [Server thread/INFO]: Alex[/10.0.0.7:50000] logged in with entity id 1 at (0, 64, 0)",
+    "[20:41:12] [Server thread/INFO]: <Alex> Bob[/10.0.0.8:50000] logged in with entity id 2 at (0)",
 )
 """The second line is chat."""
 

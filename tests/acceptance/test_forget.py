@@ -43,7 +43,9 @@ def configure(discord: StandInDiscord, webhook: StandInWebhook, port: int) -> No
         },
     }
     Path("lanrage.yaml").write_text(json.dumps(config))
-    Path("server.log").write_text("[20:15:00] [Server thread/INFO]: Ann_K joined the game\n")
+    Path("server.log").write_text(
+        "[20:15:00] [Server thread/INFO]: Ann_K[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)\n"
+    )
 
 
 def events(number: int) -> list[dict[str, object]]:

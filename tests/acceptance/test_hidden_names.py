@@ -129,7 +129,9 @@ def prepare(discord: StandInDiscord, url: str, port: int) -> None:
 
 def join_server() -> None:
     with Path("server.log").open("a") as log:
-        log.write("[20:15:00] [Server thread/INFO]: Xanthippe joined the game\n")
+        log.write(
+            "[20:15:00] [Server thread/INFO]: Xanthippe[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)\n"
+        )
 
 
 async def play(client: httpx.AsyncClient, feed: Feed, discord: StandInDiscord) -> None:

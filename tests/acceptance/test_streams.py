@@ -92,7 +92,7 @@ def make_folder(tmp_path: Path) -> Path:
         f"state_folder: state\nplugins: {{discord: {{webhooks: {{lan: {{url: '{url}'}}}}}}}}",
         "utf-8",
     )
-    line = "[12:00:00] [Server thread/INFO]: Ann joined the game\n"
+    line = "[12:00:00] [Server thread/INFO]: Ann[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)\n"
     (tmp_path / "server.log").write_text(line, "utf-8")
     return tmp_path
 

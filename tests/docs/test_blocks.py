@@ -444,7 +444,9 @@ async def test_the_program_on_the_page_of_log_files_tells_who_came(
             # already does not join again.
             while not told.is_set():
                 with log.open("a", encoding="utf-8") as file:
-                    file.write("[20:15:00] [Server thread/INFO]: Ann joined the game\n")
+                    file.write(
+                        "[20:15:00] [Server thread/INFO]: Ann[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)\n"
+                    )
 
                 with anyio.move_on_after(1):
                     await told.wait()

@@ -54,6 +54,9 @@ GUARD_SECONDS = 50
 Command = Callable[..., tuple[int, str]]
 
 
+LOGIN = "[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)"
+
+
 @dataclass(frozen=True)
 class Saved:
     """A copy of what an older version left."""
@@ -458,7 +461,8 @@ async def test_logs_are_followed_from_where_they_were_left(saved: Saved, backend
     server_log, maps = saved.folder / "server.log", saved.folder / "maps"
     old = (saved.folder / "events.jsonl").read_text("utf-8")
     with server_log.open("a", encoding="utf-8") as file:
-        file.write("ned the game\n[20:17:00] [Server thread/INFO]: Stopping server\n")
+        file.write(f"ned the game\n[20:16:03] [Server thread/INFO]: Wagtail{LOGIN}\n")
+        file.write("[20:17:00] [Server thread/INFO]: Stopping server\n")
         file.write("[20:17:30] [Server thread/INFO]: Starting minecraft server version 1.21\n")
         file.write('[20:18:00] [Server thread/INFO]: Done (1.0s)! For help, type "help"\n')
 
@@ -520,8 +524,9 @@ async def test_parties_begin_with_what_comes_and_mentions_keep_their_cooldown(
         # Old news mentions no one.
         await server.wait_for("default", "Gadwall")
         with (saved.folder / "server.log").open("a", encoding="utf-8") as file:
-            file.write("ned the game\n[20:16:03] [Server thread/INFO]: Bittern left the game\n")
-            file.write("[20:16:04] [Server thread/INFO]: Curlew joined the game\n")
+            file.write(f"ned the game\n[20:16:03] [Server thread/INFO]: Wagtail{LOGIN}\n")
+            file.write("[20:16:03] [Server thread/INFO]: Bittern lost connection: Disconnected\n")
+            file.write(f"[20:16:04] [Server thread/INFO]: Curlew{LOGIN}\n")
 
         await server.wait_for("default", "Curlew")
         await daemon.stop()

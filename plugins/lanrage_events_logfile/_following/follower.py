@@ -266,6 +266,7 @@ class Follower:
     async def _read_on(self, reader: LogReader) -> None:
         """Read to the end of the file."""
         while (lines := reader.read(self._position.mark)) is not None:
+            self._translator.look_at(reader.written())
             for line in lines:
                 await self._take(reader, line)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+from .._parsing import Written
 from .checkpoint import Checkpoint, tail_of
 from .file import OpenedFile
 from .lines import Line, LineSplitter
 
 CHUNK_BYTES = 32_768
+_LAST_BYTES = 2048
 _END_SEARCHED_BYTES = 1_048_576
 
 
@@ -84,6 +87,19 @@ class LogReader:
         count = CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - position)
         data = self.file.read_at(position, count) if count > 0 else b""
         return self._splitter.feed(data) if data else None
+
+    def written(self) -> Written:
+        """Return what the file says about when its lines were written."""
+        status = self.file.stat()
+        last_lines: list[str] = []
+        if not self.file.packed:
+            width = len("\n".encode(self.file.encoding))
+            begin = max(0, status.st_size - _LAST_BYTES) // width * width
+            data = self.file.read_at(begin, _LAST_BYTES)
+            last_lines = data.decode(self.file.encoding, "replace").splitlines()
+
+        modified = datetime.fromtimestamp(status.st_mtime)
+        return Written(self.file.path.name, modified, last_lines)
 
     def was_replaced(self, mark: Checkpoint | None) -> bool:
         """Return whether the file has other content now than what was read.

@@ -3,4 +3,5 @@
 from __future__ import annotations
 
 from .roster import Roster
+from .times import Written
 from .translator import Translator

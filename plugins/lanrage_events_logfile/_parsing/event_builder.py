@@ -24,12 +24,12 @@ from lanrage_events.cli import did_you_mean
 from lanrage_events.events import EventRegistry, parse_event_fields, utc_now
 
 from .._config import FileConfig
-from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Match
+from .parser import PLAYER_CONNECTS, SERVER_BEGINS, Match
 from .roster import Roster
+from .times import CLOCK_GROUP, TIME_GROUP, seconds_of
 
 PLAYER_GROUP = "player"
 MINUTES_GROUP = "duration_minutes"
-CLOCK_GROUP = "clock"
 REASON_GROUPS = ("stopped", "crashed", "restarted")
 _HELPERS = {TIME_GROUP, CLOCK_GROUP, PLAYER_GROUP, MINUTES_GROUP, *REASON_GROUPS}
 _DAY_SECONDS = 86_400
@@ -42,7 +42,6 @@ _COMPLETED = {
 }
 # A clock may be a little ahead; one that is hours ahead is in another time zone.
 _AHEAD_MAX = timedelta(minutes=1)
-_CLOCK_MAX_DIGITS = 6
 
 
 class EventBuilder:
@@ -56,7 +55,9 @@ class EventBuilder:
         self._settings = settings
         self._events = events
         self._schema = cache(events.json_schema)
-        self._tracks_leaving = bool(settings.patterns.get(PeerLeft.type))
+        self._tracks_players = all(
+            settings.patterns.get(event_type) for event_type in (PeerJoined.type, PeerLeft.type)
+        )
         self._constants: dict[str, Any] = {
             "party_name": settings.party,
             "server_name": settings.party,
@@ -97,12 +98,12 @@ class EventBuilder:
             if not self._stop_server(match, roster, found):
                 return None
 
-        elif match.rule == PeerJoined.type and player is not None and self._tracks_leaving:
+        elif match.rule == PeerJoined.type and player is not None and self._tracks_players:
             if not roster.join(player, name or player, found.get("peer_id")):
                 return None
 
-        elif match.rule == PeerLeft.type and player is not None:
-            name, peer_id = roster.leave(player, name, found.get("peer_id"))
+        elif match.rule == PeerLeft.type and player is not None and self._tracks_players:
+            name, peer_id = roster.leave(player, name)
             if name is None:
                 return None
 
@@ -111,7 +112,7 @@ class EventBuilder:
         elif match.rule == GameStarted.type:
             found.setdefault("players", list(roster.present.values()))
             roster.started = time
-            roster.started_clock = _clock(match)
+            roster.started_clock = seconds_of(match.groups.get(CLOCK_GROUP))
             roster.game_name = str(found["game_name"])
         elif match.rule == GameEnded.type:
             self._end_game(match, roster, found, time)
@@ -169,7 +170,13 @@ class EventBuilder:
             found.setdefault("duration", _in_seconds(minutes))
         elif roster.started is not None:
             found.setdefault(
-                "duration", _duration(roster.started, time, roster.started_clock, _clock(match))
+                "duration",
+                _duration(
+                    roster.started,
+                    time,
+                    roster.started_clock,
+                    seconds_of(match.groups.get(CLOCK_GROUP)),
+                ),
             )
 
         roster.end_game()
@@ -263,18 +270,6 @@ def _in_seconds(minutes: str) -> float | str:
         return float(minutes) * 60
     except ValueError:
         return minutes
-
-
-def _clock(match: Match) -> int | None:
-    """Return the time of day of a line, in seconds."""
-    parts = match.groups.get(CLOCK_GROUP, "").split(":")
-    if len(parts) != 3 or not all(
-        part.isdecimal() and len(part) <= _CLOCK_MAX_DIGITS for part in parts
-    ):
-        return None
-
-    hours, minutes, seconds = map(int, parts)
-    return 3600 * hours + 60 * minutes + seconds
 
 
 def _duration(

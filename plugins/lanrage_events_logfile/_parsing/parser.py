@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from lanrage_events.events import in_utc
-
-from .._config import FileSettings, has_date
+from .._config import FileSettings
+from .times import TIME_GROUP, LineTimes, Written
 
 # Control sequences of terminals, such as colours: ECMA-48, 5.4.
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-TIME_GROUP = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,7 @@ class LineParser:
     def __init__(self, settings: FileSettings) -> None:
         self._remove = re.compile(settings.remove) if settings.remove else None
         self._prefix = re.compile(settings.prefix or "")
-        self._time_format = None
-        if settings.time == "line" and settings.time_format and has_date(settings.time_format):
-            self._time_format = settings.time_format
-
+        self._times = LineTimes(settings.time_format) if settings.time == "line" else None
         self._rules = [
             (rule, [re.compile(pattern) for pattern in patterns])
             for rule, patterns in (
@@ -56,15 +51,15 @@ class LineParser:
             if patterns
         ]
 
+    def look_at(self, written: Written) -> None:
+        """Take the dates of a file for the lines that come next."""
+        if self._times is not None:
+            prefixes = (self._split(line)[1] for line in written.last_lines)
+            self._times.look_at(written, [prefix for prefix in prefixes if prefix is not None])
+
     def parse(self, line: str) -> list[Match]:
         """Return the matches in a line, at most one per rule."""
-        if "\x1b" in line:
-            line = _TERMINAL_CODES.sub("", line)
-
-        if self._remove is not None:
-            line = self._remove.sub("", line)
-
-        prefix = self._prefix.match(line)
+        line, prefix = self._split(line)
         if prefix is None:
             return []
 
@@ -74,22 +69,25 @@ class LineParser:
                 # Not a search: a player could write the rest of such a line in chat.
                 found = pattern.fullmatch(line, prefix.end())
                 if found is not None:
-                    groups = {**prefix.groupdict(), **found.groupdict()}
-                    matches.append(self._match(rule, groups))
+                    matches.append(self._match(rule, prefix, found))
                     break
 
         return matches
 
-    def _match(self, rule: str, groups: Mapping[str, str | None]) -> Match:
-        found = {name: value for name, value in groups.items() if value is not None}
-        return Match(rule, found, self._time(found.pop(TIME_GROUP, None)))
+    def _split(self, line: str) -> tuple[str, re.Match[str] | None]:
+        """Return a line without what is removed, and its prefix."""
+        if "\x1b" in line:
+            line = _TERMINAL_CODES.sub("", line)
 
-    def _time(self, text: str | None) -> datetime | None:
-        if text is None or self._time_format is None:
-            return None
+        if self._remove is not None:
+            line = self._remove.sub("", line)
 
-        try:
-            # Without a time zone, assume this machine's, where the game server likely runs.
-            return in_utc(datetime.strptime(text, self._time_format).astimezone(UTC))
-        except (ValueError, OverflowError, OSError):
-            return None
+        return line, self._prefix.match(line)
+
+    def _match(self, rule: str, prefix: re.Match[str], found: re.Match[str]) -> Match:
+        groups = {
+            name: value
+            for name, value in {**prefix.groupdict(), **found.groupdict()}.items()
+            if value is not None and name != TIME_GROUP
+        }
+        return Match(rule, groups, None if self._times is None else self._times.of(prefix))

@@ -90,18 +90,13 @@ class Roster:
         self.connecting = [player for player in self.connecting if player not in named]
         return len(named)
 
-    def leave(
-        self, player: str, name: str | None, peer_id: str | None = None
-    ) -> tuple[str | None, str | None]:
-        """Remove a player; return the name, None if there is no event, and the id of the join.
+    def leave(self, player: str, name: str | None) -> tuple[str | None, str | None]:
+        """Remove a player; return the name and the id of the join, None if not in the game.
 
         :param name: None if the line does not have it
-        :param peer_id: what the line has, for a player whose join is not known
         """
-        known = self.present.pop(player, None)
-        if known is None and player in self.connecting:
+        if player in self.connecting:
             self.connecting.remove(player)
-            return None, None
 
-        joined_as = self.peer_ids.pop(player, None)
-        return name or known, peer_id if known is None else joined_as
+        known = self.present.pop(player, None)
+        return known and (name or known), self.peer_ids.pop(player, None)

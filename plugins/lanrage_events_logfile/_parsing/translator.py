@@ -14,6 +14,7 @@ from .._presets import with_preset
 from .event_builder import EventBuilder
 from .parser import LineParser
 from .roster import Roster
+from .times import Written
 
 _SLOW = (
     "a line took long to match, which blocks everything: simplify the patterns and avoid nested "
@@ -52,6 +53,10 @@ class Translator:
     def problems(self) -> Iterator[ConfigProblem]:
         """Yield the problems of the patterns and fields, each with the path of its setting."""
         return self._builder.problems()
+
+    def look_at(self, written: Written) -> None:
+        """Take the dates of a file for the lines that come next."""
+        self._parser.look_at(written)
 
     def translate(self, line: str, roster: Roster, event_id: str) -> Translation:
         """Return the events of a line.

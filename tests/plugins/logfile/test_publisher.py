@@ -14,7 +14,10 @@ from lanrage_events_logfile import LogfileConfig, LogfilePlugin
 
 
 def joined(*names: str) -> str:
-    return "".join(f"[20:15:00] [Server thread/INFO]: {name} joined the game\n" for name in names)
+    return "".join(
+        f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
+        for name in names
+    )
 
 
 def append(path: Path, text: str) -> None:

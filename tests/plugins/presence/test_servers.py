@@ -144,8 +144,8 @@ def test_the_server_is_what_the_activity_shows() -> None:
 
 
 BEGIN = """\
-[20:00:00] [Server thread/INFO]: Starting minecraft server version 1.20.1
-[20:00:09] [Server thread/INFO]: Done (9.001s)! For help, type "help"
+[20:0{0}:00] [Server thread/INFO]: Starting minecraft server version 1.20.1
+[20:0{0}:09] [Server thread/INFO]: Done (9.001s)! For help, type "help"
 """
 
 
@@ -159,11 +159,12 @@ async def test_a_server_that_crashed_with_two_players_has_one_after_one_joined(
     view = PresenceView()
     config = LogfileConfig(files=(FileConfig(path=path, preset="minecraft"),))
 
-    def write(*names: str) -> None:
+    def write(minute: int, *names: str) -> None:
         with path.open("a") as file:
-            file.write(BEGIN)
+            file.write(BEGIN.format(minute))
             file.writelines(
-                f"[20:01:00] [Server thread/INFO]: {name} joined the game\n" for name in names
+                f"[20:0{minute}:30] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
+                for name in names
             )
 
     def size() -> int:
@@ -176,12 +177,12 @@ async def test_a_server_that_crashed_with_two_players_has_one_after_one_joined(
             bus.subscribe(PartyEvent, view.follow)
             await bus.plugins.register_and_wait(LogfilePlugin(config))
             async with joins:
-                write("Ann", "Ben")
+                write(0, "Ann", "Ben")
                 await anext(joins)
                 await anext(joins)
                 await bus.drain()
                 assert size() == 2
-                write("Cem")
+                write(1, "Cem")
                 await anext(joins)
                 await bus.drain()
                 assert size() == 1

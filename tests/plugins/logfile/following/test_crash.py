@@ -70,7 +70,10 @@ def test_after_a_kill_no_line_is_missing_and_at_most_the_last_one_is_published_t
     log.touch()
     run_and_kill(tmp_path, backend, "ready")
     names = [f"P{number}" for number in range(300)]
-    lines = [f"[20:15:00] [Server thread/INFO]: {name} joined the game\n" for name in names]
+    lines = [
+        f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
+        for name in names
+    ]
     log.write_text("".join(lines[:150]), "utf-8")
     run_and_kill(tmp_path, backend, "P50")
     # It is rotated between two runs.

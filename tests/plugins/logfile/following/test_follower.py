@@ -11,11 +11,16 @@ import pytest
 
 
 def joined(*names: str) -> str:
-    return "".join(f"[20:15:00] [Server thread/INFO]: {name} joined the game\n" for name in names)
+    return "".join(
+        f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
+        for name in names
+    )
 
 
 def left(*names: str) -> str:
-    return "".join(f"[20:15:00] [Server thread/INFO]: {name} left the game\n" for name in names)
+    return "".join(
+        f"[20:15:00] [Server thread/INFO]: {name} lost connection: Disconnected\n" for name in names
+    )
 
 
 def append(path: Path, text: str) -> None:
@@ -46,11 +51,11 @@ async def test_a_line_is_taken_when_its_newline_came(evening: Any, tmp_path: Pat
     log = tmp_path / "latest.log"
     append(log, joined("Old") + "[20:15:00] [Server thr")
     async with evening() as server:
-        append(log, "ead/INFO]: Ann joined the ga")
+        append(log, "ead/INFO]: Ann[/10.0.0.1:1] logged in wi")
         await server.settle()
         assert server.seen == []
 
-        append(log, "me\r\n")
+        append(log, "th entity id 1 at (0.5, 64.0, 0.5)\r\n")
         await server.settle()
         assert server.seen == ["+Ann"]
 
@@ -565,7 +570,7 @@ async def test_one_line_can_give_several_events_with_ids_of_their_own(
     log = tmp_path / "latest.log"
     log.touch()
     settings = {
-        "patterns": {"notification": r"(?P<message>.* joined the game)"},
+        "patterns": {"notification": r"(?P<message>.* logged in .*)"},
         "fields": {"notification": {"title": "Minecraft"}},
     }
     async with evening(**settings) as server:

@@ -17,7 +17,10 @@ def keeps_open() -> bool:
 
 
 def joined(*names: str) -> str:
-    return "".join(f"[20:15:00] [Server thread/INFO]: {name} joined the game\n" for name in names)
+    return "".join(
+        f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
+        for name in names
+    )
 
 
 def append(path: Path, text: str) -> None:

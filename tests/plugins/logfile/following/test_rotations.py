@@ -44,7 +44,7 @@ class Server:
         """Write a line in pieces."""
         name = f"P{next(self._numbers)}"
         self.names.append(f"+{name}")
-        line = f"[20:15:00] [Server thread/INFO]: {name} joined the game\n".encode()
+        line = f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n".encode()
         for begin in range(0, len(line), size):
             with self.log.open("ab") as file:
                 file.write(line[begin : begin + size])

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.real_clock
 def append(path: Path, *names: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         for name in names:
-            file.write(f"[20:15:00] [Server thread/INFO]: {name} joined the game\n")
+            file.write(
+                f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
+            )
 
 
 @asynccontextmanager

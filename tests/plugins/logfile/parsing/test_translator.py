@@ -6,7 +6,7 @@ from lanrage_events.events import EventRegistry
 from lanrage_events_logfile import FileConfig
 from lanrage_events_logfile._parsing import Roster, Translator
 
-LINE = "[20:15:00] [Server thread/INFO]: {} joined the game"
+LINE = "[20:15:00] [Server thread/INFO]: {}[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)"
 
 
 def translator(slow_seconds: float = 3600.0) -> Translator:
