@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from anyio.abc import TaskGroup
 
@@ -17,21 +16,11 @@ from .._client import WebhookClient
 from .._config import SHOWN_EVENTS, CardConfig
 from .._delivery import LaneChange, Lanes
 from .._rendering import Renderer
-from .card import Card
+from .card import Card, CardState, CardStatistics
 from .file import SCHEMA
 from .reconciler import Reconciler
 from .render import CardRenderer
-from .state import CardState, CardStatistics
 from .store import CardStore
-
-
-class Followed(NamedTuple):
-    """What became of events, by their positions."""
-
-    shown: Mapping[int, Mapping[str, str]]
-    """the webhooks whose cards show them, as :meth:`CardStore.follow` says"""
-    failures: dict[int, Exception]
-    """what kept them from being followed, or from being kept"""
 
 
 class Cards:
@@ -88,12 +77,18 @@ class Cards:
         """Why the cards cannot be kept; None if they can."""
         return self._store.problem
 
-    async def follow(self, events: Sequence[Event]) -> Followed:
-        """Let the cards show what events say; it is kept when this returns."""
+    async def follow(
+        self, events: Sequence[Event]
+    ) -> tuple[Mapping[int, Mapping[str, str]], dict[int, Exception]]:
+        """Let the cards show what events say; it is kept when this returns.
+
+        :return: by the positions of the events, the webhooks whose cards show them, as
+            :meth:`CardStore.follow` says; and what kept them from being followed, or from being kept
+        """
         shown: dict[int, Mapping[str, str]] = {}
         failures: dict[int, Exception] = {}
         if not self._reconcilers:
-            return Followed(shown, failures)
+            return shown, failures
 
         for position, event in enumerate(events):
             if not isinstance(event, SHOWN_EVENTS):
@@ -112,7 +107,7 @@ class Cards:
             finally:
                 self._redraw()
 
-        return Followed(shown, failures)
+        return shown, failures
 
     def _redraw(self) -> None:
         changed: dict[str, list[Card]] = {}

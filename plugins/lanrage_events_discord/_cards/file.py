@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -61,21 +61,23 @@ class CardFile:
 
     :param database: what it writes to
     :param row: makes the row of a party
+    :param everything: returns what there is, for a new file after the other one was lost
     """
 
-    def __init__(self, database: Database, row: Callable[[Followed], Row]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        row: Callable[[Followed], Row],
+        everything: Callable[[], Iterable[Followed | Card]],
+    ) -> None:
         self.problem: str | None = None
         """why it could not be written; None if it could"""
         self._database = database
         self._row = row
+        self._everything = everything
         self._losses = database.losses
         self._unsaved = _Unsaved()
         self._lock = anyio.Lock()
-
-    @property
-    def is_new(self) -> bool:
-        """Whether a new file was begun, so that everything is to be put into it."""
-        return self._losses != self._database.losses
 
     def put(self, changed: Followed | Card) -> None:
         """Write a party, or a card, the next time."""
@@ -100,6 +102,19 @@ class CardFile:
 
         :raises OSError: if it cannot be; the next call tries again
         """
+        try:
+            await self._write()
+        except OSError:
+            if self._losses == self._database.losses:
+                raise
+
+            self._losses, self._unsaved = self._database.losses, _Unsaved()
+            for one in self._everything():
+                self.put(one)
+
+            await self._write()
+
+    async def _write(self) -> None:
         async with self._lock:
             unsaved, self._unsaved = self._unsaved, _Unsaved()
             parties = [self._row(followed) for followed in unsaved.parties]
@@ -127,11 +142,6 @@ class CardFile:
                 raise
 
             self.problem = None
-
-    def begin(self) -> None:
-        """Expect that everything is put into the new file."""
-        self._losses = self._database.losses
-        self._unsaved = _Unsaved()
 
     async def compact(self) -> None:
         """Overwrite what was removed.

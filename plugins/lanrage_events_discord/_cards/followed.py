@@ -1,13 +1,20 @@
-"""A party that is followed, with its cards."""
+"""Parties that are followed, with their cards, and what is kept of those that are over."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import Any
 
-from lanrage_events import Party, PartyCreated, PartyEvent
+from lanrage_events import Member, Party, PartyCreated, PartyEnded, PartyEvent
+from lanrage_events.abc import Person
 
 from .card import Card
+
+_TIMES = ("since", "game_since", "last_change", "ended")
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +40,29 @@ class Followed:
 
         return any(new and not old for new, old in zip(called(event), self.called, strict=True))
 
+    def place(self, names: Collection[str], webhook_ids: Mapping[str, str]) -> list[Card]:
+        """Give each card to the webhook that has posted it, whatever its name is now.
+
+        :param names: those of the webhooks that have cards
+        :param webhook_ids: Discord's ids of webhooks by name
+        :return: the cards that have another webhook now; some may have none any more
+        """
+        cards, self.cards = list(self.cards.values()), {}
+        for card in cards:
+            for name in (card.webhook, *names):
+                if webhook_ids.get(name) == card.webhook_id and name not in self.cards:
+                    self.cards[name] = card
+                    break
+
+        for card in set(cards).difference(self.cards.values()):
+            self.cards.setdefault(card.webhook, card)
+
+        moved = [card for name, card in self.cards.items() if name != card.webhook]
+        for name, card in self.cards.items():
+            card.webhook = name
+
+        return moved
+
 
 def called(event: PartyEvent) -> tuple[str | None, str | None]:
     """Return the id and the name that an event gives its party."""
@@ -46,3 +76,82 @@ def names(id: str | None, name: str | None) -> Iterator[str]:
 
     if name:
         yield f"name {str(name).strip().casefold()}"
+
+
+class EndedParties:
+    """The parties that are over, with their cards, what ended first first."""
+
+    def __init__(self) -> None:
+        self._all: dict[Followed, None] = {}
+        self._named: dict[str, Followed] = {}
+        """by what they were called; of those with one name, the last"""
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Followed]:
+        return iter(tuple(self._all))
+
+    def add(self, followed: Followed) -> None:
+        """Add one."""
+        self._all[followed] = None
+        if (party := followed.over) is not None:
+            self._named |= dict.fromkeys(names(party.id, party.name), followed)
+
+    def discard(self, followed: Followed) -> None:
+        """Remove one, if it is here."""
+        self._all.pop(followed, None)
+        if (party := followed.over) is not None:
+            for name in names(party.id, party.name):
+                if self._named.get(name) is followed:
+                    del self._named[name]
+
+    def before(self, time: float) -> list[Followed]:
+        """Return those that ended before a time, in seconds since 1970."""
+        return list(takewhile(lambda one: (one.ended_at or 0.0) < time, self._all))
+
+    def find(self, event: PartyEvent) -> Followed | None:
+        """Return the one that an event is about that comes late or again, None if there is none."""
+        found = self._named.get(next(names(*called(event)), ""))
+        if found is None or found.over is None or isinstance(event, PartyEnded):
+            return found
+
+        # Values of events are not validated inside the process.
+        time = event.time if event.time.tzinfo is not None else event.time.replace(tzinfo=UTC)
+        return found if time <= found.over.last_change else None
+
+
+def dump_party(party: Party) -> str:
+    """Return a party as JSON in one line, for :func:`load_party`."""
+    return json.dumps(asdict(party), default=datetime.isoformat, separators=(",", ":"))
+
+
+def load_party(text: str) -> Party:
+    """Return a party from its text.
+
+    :raises ValueError: if it is not one
+    """
+    try:
+        data: dict[str, Any] = json.loads(text)
+        data |= {name: datetime.fromisoformat(data[name]) for name in _TIMES if data[name]}
+        data |= {name: tuple(map(tuple, data[name])) for name in ("games", "loyal")}
+        data["players"] = tuple(data["players"])
+        data["members"] = tuple(
+            Member(name=one["name"], since=datetime.fromisoformat(one["since"]))
+            for one in data["members"]
+        )
+        return Party(**data)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"this is no party: {error!r}") from None
+
+
+def without(party: Party, person: Person) -> Party:
+    """Return a party without the names of a person; how many there were stays known."""
+    is_meant = person.is_called
+    return replace(
+        party,
+        host=None if is_meant(party.host) else party.host,
+        members=tuple(one for one in party.members if not is_meant(one.name)),
+        players=tuple(name for name in party.players if not is_meant(name)),
+        loyal=tuple(one for one in party.loyal if not is_meant(one[0])),
+    )

@@ -13,13 +13,11 @@ from anyio.lowlevel import checkpoint
 
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._delivery import Lane, Lanes
-from .agenda import Agenda
 from .answers import Verdict, judge, simplify, try_again
-from .card import Card
-from .pace import Pace
+from .card import Card, CardState, CardStatistics, CardStatus
+from .pace import Agenda, Pace
 from .render import CardRenderer
 from .sender import Sender
-from .state import CardState, CardStatistics, CardStatus
 from .steps import Step, calls, next_step
 from .store import CardStore
 
@@ -64,8 +62,6 @@ class Reconciler:
         self._task_group = task_group
         self._agenda = Agenda()
         self._pace = Pace(name, lanes)
-        self._lowest: set[Card] = set()
-        """those below whose messages there is none of ours, as far as is known"""
         self._unsaved: dict[Card, None] = {}
         self._changed = anyio.Event()
         """set when something else may be due next"""
@@ -92,17 +88,15 @@ class Reconciler:
         for card in self._store.cards_of(self._name):
             try_again(card)
             self._agenda.put(card, now)
-            if card.message_id is not None and not card.is_pushed:
-                self._lowest.add(card)
 
         self._wake()
 
-    def posted(self) -> None:
-        """Take it that a message of ours stands below those of the cards."""
+    def posted(self, lowest: Card | None = None) -> None:
+        """Take it that a message of ours stands below those of the cards, but for the one that it is of."""
         self._pace.works()
-        pushed, self._lowest = self._lowest, set()
-        for card in pushed:
-            if card.config.bump is not None and not card.owns_thread:
+        for card in self._store.cards_of(self._name):
+            stays = card is lowest or card.config.bump is None or card.owns_thread or card.is_over
+            if card.message_id is not None and not (stays or card.is_pushed):
                 card.is_pushed = True
                 self._unsaved[card] = None
                 self._plan_bump(card)
@@ -235,7 +229,7 @@ class Reconciler:
             self._store.party(card)
         except LookupError:
             # Its party has been over for long, or there were too many.
-            self._forget(card)
+            self._pace.forget(card)
             return
 
         was_due, card.is_due = card.is_due, False
@@ -262,7 +256,7 @@ class Reconciler:
             return
 
         if card.is_done:
-            self._forget(card)
+            self._pace.forget(card)
         else:
             self._plan_bump(card)
 
@@ -378,9 +372,7 @@ class Reconciler:
             statistics.reposts += bool(card.misses)
             if not (card.misses or card.formers):
                 # Those that are only posted again would push each other up for ever.
-                self.posted()
-
-            self._lowest.add(card)
+                self.posted(card)
 
     def _failed(self, card: Card, step: Step, outcome: Outcome) -> None:
         """Plan another attempt, during an outage or for a card that Discord cannot handle."""
@@ -411,10 +403,6 @@ class Reconciler:
         at = self._pace.bump_at(card)
         if at < math.inf and not self._pace.is_finishing:
             self._agenda.put(card, at)
-
-    def _forget(self, card: Card) -> None:
-        self._pace.forget(card)
-        self._lowest.discard(card)
 
     async def _save(self, card: Card) -> None:
         """Keep what is known of a card; the store reports what keeps it from that, and tries again."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from lanrage_events import Metric, Sample
 from lanrage_events.cli import counted
 
+from .card import CardStatistics, CardStatus
 from .cards import Cards
-from .state import CardStatistics, CardStatus
 
 _COUNTERS: Mapping[str, tuple[str, Callable[[CardStatistics], int]]] = {
     "posts": ("Messages that were posted for cards, polls included", lambda one: one.posts),

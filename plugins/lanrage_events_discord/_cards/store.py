@@ -22,7 +22,6 @@ from lanrage_events import (
     Event,
     Parties,
     Party,
-    PartyCreated,
     PartyEnded,
     PartyEvent,
 )
@@ -30,13 +29,12 @@ from lanrage_events.abc import Person
 from lanrage_events.config import ConfigError
 from lanrage_events.state import Database
 
-from .._config import SHOWN_EVENTS, CardConfig
+from .._config import SHOWN_EVENTS, CardConfig, wanted_cards
 from .._delivery import post_name
 from .._memory import wall_time
 from .card import Card
-from .ended import EndedParties, dump_party, load_party, without
 from .file import SCHEMA, CardFile, Row
-from .followed import Followed
+from .followed import EndedParties, Followed, dump_party, load_party, without
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -66,7 +64,7 @@ class CardStore:
         wall_clock: Callable[[], float] = wall_time,
     ) -> None:
         self.parties = Parties(max_parties=self.most_cards, ended=self._replaced)
-        self._file = CardFile(database, self._row)
+        self._file = CardFile(database, self._row, self._everything)
         self._configs = configs
         self.webhooks = tuple(dict.fromkeys(name for one in configs or () for name in one.webhook))
         """the names of those that have cards"""
@@ -221,7 +219,7 @@ class CardStore:
             return
 
         followed.called = party.id, party.name
-        for webhook, config in self._wanted(party).items():
+        for webhook, config in wanted_cards(self._configs or (), party.id, party.name).items():
             if webhook in followed.cards:
                 continue
 
@@ -241,18 +239,6 @@ class CardStore:
         card.is_due = True
         self._changed[card] = None
         self._file.put(card)
-
-    def _wanted(self, party: Party) -> dict[str, CardConfig]:
-        """Return the webhooks that have a card of a party, each with its configuration."""
-        # Conditions are for events, and this one has both fields.
-        event = PartyCreated(party_id=party.id or "", party_name=party.name or "", host="")
-        wanted: dict[str, CardConfig] = {}
-        for config in self._configs or ():
-            if config.where.matches(event):
-                for webhook in config.webhook:
-                    wanted.setdefault(webhook, config)
-
-        return wanted
 
     def _replaced(self, party: Party) -> None:
         """Follow that another party has taken the place of one, or that there were too many."""
@@ -324,20 +310,7 @@ class CardStore:
         if card is not None and card.id in self._cards.get(card.webhook, {}):
             self._file.put(card)
 
-        try:
-            await self._file.save()
-        except OSError:
-            if not self._file.is_new:
-                raise
-
-            self._file.begin()
-            for followed in self._known.values():
-                self._file.put(followed)
-
-            for one in self._all_cards():
-                self._file.put(one)
-
-            await self._file.save()
+        await self._file.save()
 
     async def forget(self, person: Person) -> int:
         """Remove a person from all parties, and return from how many.
@@ -381,6 +354,10 @@ class CardStore:
     def _all_cards(self) -> Iterator[Card]:
         return (card for cards in self._cards.values() for card in cards.values())
 
+    def _everything(self) -> Iterator[Followed | Card]:
+        yield from self._known.values()
+        yield from self._all_cards()
+
     def _row(self, followed: Followed) -> Row:
         party = followed.over
         content = self.parties.dump(followed.key) if party is None else dump_party(party)
@@ -414,7 +391,8 @@ class CardStore:
                 self._file.leave_out(id, "card", error)
 
         for followed in self._known.values():
-            self._place(followed, webhook_ids)
+            for card in followed.place(self.webhooks, webhook_ids):
+                self._file.put(card)
 
         for card in loaded:
             if self._known[card.party].cards.get(card.webhook) is card:
@@ -428,24 +406,6 @@ class CardStore:
             self._forget_old()
             await self.save()
 
-    def _place(self, followed: Followed, webhook_ids: Mapping[str, str]) -> None:
-        """Give each card to the webhook that has posted it, whatever its name is now."""
-        cards, followed.cards = list(followed.cards.values()), {}
-        for card in cards:
-            for name in (card.webhook, *self.webhooks):
-                if webhook_ids.get(name) == card.webhook_id and name not in followed.cards:
-                    followed.cards[name] = card
-                    break
-
-        # Another webhook may have its name, and its message is left as it is then.
-        for card in set(cards).difference(followed.cards.values()):
-            followed.cards.setdefault(card.webhook, card)
-
-        for name, card in followed.cards.items():
-            if name != card.webhook:
-                card.webhook = name
-                self._file.put(card)
-
     def _end_stale(self) -> None:
         before = datetime.fromtimestamp(self._wall_clock() - _STALE_SECONDS, UTC)
         for key in self.parties.stale(before):
@@ -457,7 +417,9 @@ class CardStore:
         left = 0
         for followed in list(self._known.values()):
             party = followed.over or self.parties.get(followed.key)
-            wanted = {} if party is None else self._wanted(party)
+            wanted = (
+                {} if party is None else wanted_cards(self._configs or (), party.id, party.name)
+            )
             for card in list(followed.cards.values()):
                 if card.webhook not in wanted:
                     left += not card.is_removed

@@ -8,6 +8,7 @@ from .batch import SettleConfig as SettleConfig
 from .cards import SHOWN_EVENTS as SHOWN_EVENTS
 from .cards import CardConfig as CardConfig
 from .cards import PollConfig as PollConfig
+from .cards import wanted_cards as wanted_cards
 from .discord import DEFAULT_WEBHOOK as DEFAULT_WEBHOOK
 from .discord import AlertsConfig as AlertsConfig
 from .discord import DiscordConfig as DiscordConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, field_validator
@@ -148,6 +148,20 @@ class CardConfig(ConfigModel):
                 "Discord may delete the post of the party with its card: use 'when_over: recap'"
             )
             yield "poll", problem
+
+
+def wanted_cards(
+    cards: Iterable[CardConfig], party_id: str | None, party_name: str | None
+) -> dict[str, CardConfig]:
+    """Return the webhooks that have a card of a party, each with its configuration."""
+    # Conditions are for events, and this one has both fields.
+    event = PartyCreated(party_id=party_id or "", party_name=party_name or "", host="")
+    wanted: dict[str, CardConfig] = {}
+    for config in cards:
+        if config.where.matches(event):
+            wanted = dict.fromkeys(config.webhook, config) | wanted
+
+    return wanted
 
 
 def unreached(cards: tuple[CardConfig, ...]) -> Iterator[tuple[int, str]]:
