@@ -132,6 +132,8 @@ class MessageTest:
             lane.record.delivered(0)
             lane.envelope.delivered(message, webhook.id, outcome.channel_id)
             lane.mark_healthy(webhook)
+        elif lane.envelope.avoid_thread(message, outcome, webhook.id):
+            reason = f"{reason}; the next message goes elsewhere or waits"
         elif outcome.kind is OutcomeKind.LANE_DEAD:
             if lane.handle_gone(outcome, webhook, message.thread_id):
                 self._rejections.add(webhook, reason)

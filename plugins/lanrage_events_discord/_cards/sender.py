@@ -156,6 +156,10 @@ class Sender:
         elif mention and not outcome.may_be_carried_out:
             card.is_mentioned = False
 
+        is_place = outcome.kind is OutcomeKind.LANE_DEAD and not card.config.thread
+        if is_place and envelope.avoid_thread(message, outcome, webhook.id):
+            return replace(outcome, kind=OutcomeKind.RETRY_AFTER)
+
         return self._without_files(posted, outcome)
 
     async def _keep(self, card: Card, flag: str) -> None:

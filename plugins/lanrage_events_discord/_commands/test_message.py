@@ -69,29 +69,36 @@ async def _post(
     )
     own_thread = partial(found.thread_names.own, name, webhook)
     envelope = Envelope(webhook, Mentions(), threads, own_thread=own_thread)
-    message = envelope.wrap(message, [], address.id, is_backlog=True)
+    posted = envelope.wrap(message, [], address.id, is_backlog=True)
+    outcome = await _send(found, envelope, address, posted)
+    if envelope.avoid_thread(posted, outcome, address.id):
+        posted = envelope.wrap(message, [], address.id, is_backlog=True)
+        outcome = await _send(found, envelope, address, posted)
+
+    is_new = bool(posted.thread_name) and outcome.kind is OutcomeKind.DELIVERED
+    if is_new:
+        envelope.delivered(posted, address.id, outcome.channel_id)
+
+    return outcome, f", in the new post '{posted.thread_name}'" if is_new else ""
+
+
+async def _send(
+    found: ConfiguredPlugin, envelope: Envelope, address: WebhookURL, message: Message
+) -> Outcome:
     if wait := envelope.begin(message, address.id):
-        reason = f"{wait.reason}: wait {in_words(wait.seconds)}"
-        return Outcome(OutcomeKind.RETRY, reason), ""
+        return Outcome(OutcomeKind.RETRY, f"{wait.reason}: wait {in_words(wait.seconds)}")
 
     outcome: Outcome | None = None
     try:
         with found.bus.redactor.redacting(REDACTED_LOGGERS):
             async with WebhookClient() as client:
+                thread_id = message.thread_id or None
                 outcome = await client.execute(
-                    address,
-                    message.body(),
-                    files=message.files,
-                    thread_id=message.thread_id or None,
+                    address, message.body(), files=message.files, thread_id=thread_id
                 )
+                return outcome
     finally:
         envelope.answered(message, outcome, address.id)
-
-    is_new = bool(message.thread_name) and outcome.kind is OutcomeKind.DELIVERED
-    if is_new:
-        envelope.delivered(message, address.id, outcome.channel_id)
-
-    return outcome, f", in the new post '{message.thread_name}'" if is_new else ""
 
 
 def _wait(outcome: Outcome) -> str:

@@ -31,8 +31,6 @@ logger = logging.getLogger("lanrage_events.discord")
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 TOO_MANY_THREADS = 160006
 NO_FORUM = 220003
-MAX_BLOCKED = 1000
-"""names of threads that are remembered because Discord does not create them"""
 
 
 class Envelope:
@@ -53,10 +51,6 @@ class Envelope:
     ) -> None:
         fixed = NamedThread(config.thread_name or "", config.applied_tags)
         self._own_thread = own_thread or (lambda: fixed)
-        self._blocked: dict[str, None] = {}
-        """the names of threads that Discord does not create, the latest at the end"""
-        self._no_forum: str | None = None
-        """the id of the webhook if its channel has no threads to create"""
         self._is_creating = False
         self._is_elsewhere = False
         """whether the last message goes to another thread than its events ask for"""
@@ -138,7 +132,7 @@ class Envelope:
     # The thread
 
     def _thread(self, name: str, webhook_id: str, tags: tuple[str, ...] = ()) -> NamedThread:
-        if name and name not in self._blocked and self._threads.can_have(webhook_id, name):
+        if name and self._threads.can_have(webhook_id, name):
             return NamedThread(name, tags)
 
         return self._own_thread()
@@ -149,10 +143,7 @@ class Envelope:
         :param name: of the thread that it belongs into, empty for none
         """
         own = self._config.thread_id or ""
-        if not name or webhook_id == self._no_forum:
-            return Place(own)
-
-        return self._threads.place(webhook_id, name, own)
+        return self._threads.place(webhook_id, name, own) if name else Place(own)
 
     def in_first_thread(self, batch: list[Waiting[Entry]], webhook_id: str) -> list[Waiting[Entry]]:
         """Return what goes to the same thread as the first entry; the batch itself if that is all.
@@ -225,16 +216,13 @@ class Envelope:
 
         if name and outcome.code == NO_FORUM and not self._config.thread_name:
             # A route may name threads for several webhooks.
-            self._no_forum = webhook_id
+            self._threads.block(webhook_id)
             return True
 
         if not name or name == self._own_thread().name or not is_about_thread(outcome):
             return False
 
-        self._blocked[name] = None
-        while len(self._blocked) > MAX_BLOCKED:
-            del self._blocked[next(iter(self._blocked))]
-
+        self._threads.block(webhook_id, name)
         return True
 
     def forget_thread(self, webhook_id: str, thread_id: str) -> bool:

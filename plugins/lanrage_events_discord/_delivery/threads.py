@@ -13,6 +13,8 @@ from .._memory import Memory, from_wall, to_wall
 
 MAX_REMEMBERED = 500
 """names that are remembered for a webhook, those that were used last"""
+MAX_BLOCKED = 1000
+"""names that are remembered because Discord creates no thread of them"""
 # Names may come from players: a forum must not fill up because someone renames a party.
 MAX_NEW = 10
 """threads that a webhook creates in :data:`NEW_SECONDS`"""
@@ -69,6 +71,8 @@ class Threads:
         """by the id of the webhook, when it created its last threads, on the event loop's clock"""
         self._paused_until: dict[str, float] = {}
         """by the id of the webhook, until when Discord creates no thread for it"""
+        self._blocked: dict[str, None] = {}
+        """the ids of webhooks, or with a name, for which Discord creates no thread, the latest last"""
         self._gone: dict[str, None] = {}
         """the ids that were forgotten last, which a file that could not be written still has"""
         self._under_way: dict[str, anyio.Event] = {}
@@ -96,6 +100,9 @@ class Threads:
         if thread_id is not None:
             return Place(thread_id)
 
+        if webhook_id in self._blocked:
+            return Place(other)
+
         if self.wait(webhook_id) and (other := self._find_newest(webhook_id) or other):
             return Place(other, is_other=True)
 
@@ -103,7 +110,8 @@ class Threads:
 
     def can_have(self, webhook_id: str, name: str) -> bool:
         """Whether a message can go to the thread of a name: the post of a card is not created here."""
-        return not name.startswith(_POST) or f"{webhook_id}/{name}" in self._ids
+        key = f"{webhook_id}/{name}"
+        return key not in self._blocked and (not name.startswith(_POST) or key in self._ids)
 
     def wait(self, webhook_id: str) -> Wait | None:
         """Return how long a webhook may create no thread, None if it may now."""
@@ -150,6 +158,10 @@ class Threads:
             times.pop()
             self._write_creations()
 
+    def block(self, webhook_id: str, name: str = "") -> None:
+        """Create no thread of a name, or none at all, since Discord does not."""
+        _put(self._blocked, f"{webhook_id}/{name}" if name else webhook_id, MAX_BLOCKED)
+
     def pause(self, webhook_id: str) -> None:
         """Create no thread for a while, since Discord has too many."""
         self._paused_until[webhook_id] = anyio.current_time() + PAUSE_SECONDS
@@ -172,10 +184,7 @@ class Threads:
 
     def forget(self, webhook_id: str, thread_id: str) -> bool:
         """Forget a thread that does not exist any more; return whether it was known."""
-        self._gone[thread_id] = None
-        while len(self._gone) > MAX_REMEMBERED:
-            del self._gone[next(iter(self._gone))]
-
+        _put(self._gone, thread_id, MAX_REMEMBERED)
         return self._forget([key for key, one in self._of(webhook_id) if one == thread_id])
 
     def forget_person(self, person: Person) -> int:
@@ -220,6 +229,13 @@ class Threads:
             webhook_id: [from_wall(at, now, wall_now) for at in times[-MAX_NEW:]]
             for webhook_id, times in data.items()
         }
+
+
+def _put(found: dict[str, None], key: str, most: int) -> None:
+    """Remember a key, and forget the one that was put first."""
+    found[key] = None
+    if len(found) > most:
+        del found[next(iter(found))]
 
 
 def _by_time(thread_id: str) -> tuple[int, str]:

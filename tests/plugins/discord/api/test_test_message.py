@@ -128,6 +128,20 @@ async def test_test_creates_no_post_beyond_ten_an_hour(running: Running) -> None
         assert not forum.threads
 
 
+async def test_test_in_a_text_channel_does_not_stop_it_for_the_posts_of_a_route(
+    running: Running,
+) -> None:
+    discord = StandInDiscord()
+    chat = discord.create_webhook()
+    routes = [{"thread_name": "{{ party_name }}"}]
+    async with running(discord, webhooks={"chat": {"url": chat.url}}, routes=routes) as setup:
+        result = await setup.post("/test", {"webhook": "chat"})
+        assert "the next message goes elsewhere" in result["reason"]
+        assert (await setup.post("/test", {"webhook": "chat"}))["delivered"]
+
+    assert len(chat.messages) == 1
+
+
 async def test_thread_that_was_deleted_is_reported_and_created_again(running: Running) -> None:
     discord = StandInDiscord()
     forum = discord.create_webhook(forum=True)

@@ -49,6 +49,21 @@ async def test_in_a_forum_its_post_is_created_once(
 
 
 @pytest.mark.slow
+async def test_a_text_channel_needs_no_post_that_a_route_names(folder: Path) -> None:
+    discord = StandInDiscord()
+    async with discord.serve():
+        webhook = discord.create_webhook()
+        lines = [
+            f"    webhooks: {{news: {{url: '{webhook.url}'}}}}",
+            "    routes: [thread_name: LAN]",
+        ]
+        write_config(folder, discord, *lines)
+        assert await post_test_message(find_plugin(None, None), None) == 0
+
+    assert len(webhook.messages) == 1
+
+
+@pytest.mark.slow
 async def test_a_daemon_that_runs_posts_to_the_same_post(folder: Path) -> None:
     discord = StandInDiscord()
     async with discord.serve():

@@ -39,6 +39,7 @@ from lanrage_events_discord._embeds import Embed
 from lanrage_events_discord._memory import Memory
 from lanrage_events_discord._rendering import Digest, Entry, Presentation
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
+from lanrage_events_parties import PartiesConfig, PartiesPlugin
 
 BY_PARTY = "{{ party_name }}"
 
@@ -444,6 +445,27 @@ async def test_webhook_of_no_forum_posts_in_its_channel_though_a_route_names_pos
     assert ["Ann" in str(message["embeds"]) for message in chat.messages] == [True, True]
     assert caplog.text.count("only for forum channels") == 1
     assert [*forum.threads.values()] == ["Friday", "LANrage", "Saturday"]
+
+
+@pytest.mark.slow
+async def test_card_in_a_text_channel_needs_no_post_that_a_route_names() -> None:
+    discord = StandInDiscord()
+    chat = discord.create_webhook()
+    config = {
+        "webhooks": {"chat": {"url": chat.url}},
+        "routes": [{"thread_name": BY_PARTY}],
+        "cards": [{"webhook": "chat"}],
+    }
+    async with httpx.AsyncClient(transport=discord.transport()) as http:
+        bus = EventBus()
+        bus.register(PartiesPlugin(PartiesConfig()), "parties")
+        bus.register(DiscordPlugin(DiscordConfig.model_validate(config), http=http), "discord")
+        async with bus:
+            await bus.publish(joined("Ann"))
+            await anyio.sleep(10)
+
+    [message] = chat.messages
+    assert "Ann" in str(message["embeds"])
 
 
 @pytest.mark.slow
