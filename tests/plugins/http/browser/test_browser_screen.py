@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -296,3 +297,33 @@ def test_the_page_links_to_it(site: Any, wide_visit: Any) -> None:
         page.get_by_role("link", name="Big screen").click()
 
     expect(opened.value.get_by_role("heading", level=1)).to_have_text("Nobody is on")
+
+
+def test_names_and_addresses_are_only_texts(open_site: Any, wide_visit: Any) -> None:
+    evil = "<img src=x onerror='window.hacked=1'>"
+
+    class Inviting:
+        @hookimpl
+        def invite_url(self) -> str:
+            return f"javascript:{evil}"
+
+    site = open_site()
+    add_parties(site)
+    site.call(lambda: site.bus.plugins.register_and_wait(Inviting(), "inviting"))
+    site.publish(
+        joined(evil, evil, 1),
+        joined("Ann", evil),
+        GameStarted(game_name=evil, players=(evil,)),
+        joined("Bob", f"{evil}2"),
+    )
+    page = open_screen(wide_visit, site)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("onerror")
+    expect(members(page)).to_have_text([f"{evil}1 min", "Ann0 min"])
+    page.goto(f"{site.url}screen?party={quote(evil + '3')}&shown={quote(evil)}")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Waiting for {evil}3")
+    page.goto(f"{site.url}screen/{quote(evil)}")
+    expect(page.get_by_role("main")).to_contain_text(f"The plugin “{evil}” has no screen")
+    assert page.evaluate("[window.hacked, document.querySelectorAll('[src=x]').length]") == [
+        None,
+        0,
+    ]
