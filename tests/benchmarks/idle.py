@@ -24,7 +24,7 @@ SECONDS = 60.0
 SMOKE_SECONDS = 0.1
 # What the start has left to do is done after this.
 SETTLE_SECONDS = 4.0
-MEMORY_MAX_MEGABYTES = 85
+MEMORY_MAX_MEGABYTES = 88
 
 _PLUGINS = (
     "  log: {path: events.jsonl}\n"

@@ -170,7 +170,7 @@ def isolation(rounds: int, smoke: bool) -> Table:
         },
         rounds,
     )
-    beside = interleave(
+    beside: dict[tuple[str, type], list[float]] = interleave(
         {
             (backend, other): on(backend, seconds_of_others, other, raising_events)
             for backend in BACKENDS

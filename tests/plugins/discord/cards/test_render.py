@@ -75,10 +75,11 @@ def test_a_long_name_leaves_room_for_the_others(language: str, others: int) -> N
         replace(PARTY, members=members), config()
     )
 
-    [field] = card.body()["embeds"][0]["fields"]
-    assert f"{'L' * 39}…" in field["value"]
-    assert "L" * 40 not in field["value"]
-    assert all(name in field["value"] for name in names[1:])
+    [embed] = card.embeds
+    [field] = embed.fields
+    assert f"{'L' * 39}…" in field.value
+    assert "L" * 40 not in field.value
+    assert all(name in field.value for name in names[1:])
 
 
 def test_time_and_id_are_those_of_the_party(tmp_path: Path) -> None:
