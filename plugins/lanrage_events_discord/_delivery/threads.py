@@ -88,7 +88,7 @@ class Threads:
         self._ids = {key: one for key, one in found.items() if one not in self._gone} | self._ids
         self._newest.clear()
         for webhook_id, times in self._creations.read(self._parse, created).items():
-            if len(times) > len(self._created.get(webhook_id, ())):
+            if len(times) > len(self._recent(webhook_id, anyio.current_time())):
                 self._created[webhook_id] = times
 
     def place(self, webhook_id: str, name: str, other: str = "") -> Place:
@@ -184,7 +184,6 @@ class Threads:
 
     def forget(self, webhook_id: str, thread_id: str) -> bool:
         """Forget a thread that does not exist any more; return whether it was known."""
-        _put(self._gone, thread_id, MAX_REMEMBERED)
         return self._forget([key for key, one in self._of(webhook_id) if one == thread_id])
 
     def forget_person(self, person: Person) -> int:
@@ -195,7 +194,7 @@ class Threads:
 
     def _forget(self, keys: list[str]) -> bool:
         for key in keys:
-            del self._ids[key]
+            _put(self._gone, self._ids.pop(key), MAX_REMEMBERED)
 
         self._newest.clear()
         if keys:
