@@ -171,7 +171,7 @@ async def live(story: list[tuple[Any, ...]], running: Running, folder: Path) -> 
 @settings(
     max_examples=int(EXAMPLES or 7),
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[*Phase] if EXAMPLES else [Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(
