@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 
-_BOMS = {
-    "utf-8": ((codecs.BOM_UTF8, "utf-8"),),
-    "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
-}
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 BOM_BYTES_MAX = 3
 
 
@@ -17,7 +18,7 @@ def check_encoding(encoding: str) -> str:
     :raises ValueError: otherwise
     """
     try:
-        newline = "\n".encode(detect_encoding(encoding, b"")[0])
+        newline = "\n".encode(detect_encoding(encoding, b""))
     except (LookupError, UnicodeError):
         raise ValueError(f"'{encoding}' is not a known encoding, such as utf-8") from None
 
@@ -27,16 +28,18 @@ def check_encoding(encoding: str) -> str:
     return encoding
 
 
-def detect_encoding(encoding: str, beginning: bytes) -> tuple[str, int]:
-    """Return the actual encoding of a file and the length of its byte order mark.
+def detect_encoding(encoding: str, beginning: bytes) -> str:
+    """Return the actual encoding of a file.
+
+    A byte order mark overrides the configured encoding.
 
     :param encoding: the configured encoding
     :param beginning: the first bytes of the file
     :raises LookupError: if there is no such encoding
     """
     name = codecs.lookup(encoding).name
-    for bom, actual in _BOMS.get(name, ()):
+    for bom, actual in _BOMS:
         if beginning.startswith(bom):
-            return actual, len(bom)
+            return actual
 
-    return ("utf-16-le" if name == "utf-16" else name), 0
+    return "utf-16-le" if name == "utf-16" else name

@@ -172,8 +172,20 @@ class LogfilePlugin:
         problems = [f.problem for f in self._followers if f.problem is not None]
         waiting = [f"waiting for '{f.name}' to appear" for f in self._followers if f.waiting]
         lags = [f"'{f.name}': {f.lag_bytes:,} bytes behind" for f in self._followers if f.lag_bytes]
-        details = "; ".join(dict.fromkeys([*problems, *waiting, *lags]))
-        return Health("degraded" if problems or waiting else "ok", details)
+        unread = [
+            f"'{path}' matches '{f.name}' too and grows, but is not read: give it an entry of its own"
+            for f in self._followers
+            for path, matters in f.unread.items()
+            if matters
+        ]
+        doubled = [
+            f"'{path}' is not read, since its lines are in 'latest.log' as well"
+            for f in self._followers
+            for path, matters in f.unread.items()
+            if not matters
+        ]
+        details = "; ".join(dict.fromkeys([*problems, *waiting, *unread, *lags, *doubled]))
+        return Health("degraded" if problems or waiting or unread else "ok", details)
 
     @hookimpl
     def metrics(self) -> list[Metric]:
@@ -223,7 +235,7 @@ def _explain_path(path: Path) -> ConfigProblem | None:
             message = f"there is no folder '{path.parent}', so nothing is read until there is"
             return ConfigProblem(message, warning=True)
 
-        if Folder(path).after(None, ()) is None:
+        if not Folder(path).exists():
             message = f"no file is called '{path}', so nothing is read until there is one"
             return ConfigProblem(message, warning=True)
     except OSError as error:

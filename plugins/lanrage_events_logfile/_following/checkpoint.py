@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Self
@@ -12,6 +14,8 @@ from .lines import TAIL_BYTES
 
 HEAD_BYTES = 256
 _DIGEST_BYTES = 8
+_TIME_BYTES = 32
+_TIME_OF_DAY = re.compile(rb"\d:\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Checkpoint:
             head_bytes, head = before.head_bytes, before.head
         else:
             head_bytes = min(offset, HEAD_BYTES)
-            head = _digest(file.read_at(0, head_bytes))
+            head = digest(file.read_at(0, head_bytes))
 
         status = file.stat()
         return cls(
@@ -53,7 +57,7 @@ class Checkpoint:
             modified_ns=before.modified_ns if before and file.packed else status.st_mtime_ns,
             head_bytes=head_bytes,
             head=head,
-            tail=_digest(tail),
+            tail=digest(tail),
         )
 
     def matches_inode(self, status: os.stat_result) -> bool:
@@ -65,10 +69,48 @@ class Checkpoint:
         if not file.packed and file.size() < self.offset:
             return False
 
-        if _digest(file.read_at(0, self.head_bytes)) != self.head:
+        if digest(file.read_at(0, self.head_bytes)) != self.head:
             return False
 
-        return _digest(tail_of(file, self.offset)) == self.tail
+        return digest(tail_of(file, self.offset)) == self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A place in a file, between two lines, by which an older copy of the file is recognised."""
+
+    offset: int
+    tail: str
+
+
+def bytes_known(file: OpenedFile, mark: Checkpoint, samples: Iterable[Sample]) -> int:
+    """Return how many bytes a file has in common with one that was read, at least as far as known.
+
+    A file that does not begin with a time of day has none: a server that starts again may write the same.
+
+    :param mark: how far the other file was read
+    :param samples: the places of its last events
+    :return: 0 if it is not a copy of that file, or of an older state of it
+    """
+    beginning = file.read_at(0, HEAD_BYTES)
+    if not _TIME_OF_DAY.search(beginning.replace(b"\0", b"")[:_TIME_BYTES]):
+        return 0
+
+    known = 0
+    if mark.head_bytes == HEAD_BYTES and digest(beginning) == mark.head:
+        known = HEAD_BYTES
+
+    size = file.size()
+    for sample in sorted((*samples, Sample(mark.offset, mark.tail)), key=lambda one: one.offset):
+        if sample.offset > size:
+            return size if known else 0
+
+        if digest(tail_of(file, sample.offset)) != sample.tail:
+            break
+
+        known = sample.offset
+
+    return known
 
 
 def tail_of(file: OpenedFile, offset: int) -> bytes:
@@ -77,5 +119,5 @@ def tail_of(file: OpenedFile, offset: int) -> bytes:
     return file.read_at(offset - count, count)
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
     return blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()

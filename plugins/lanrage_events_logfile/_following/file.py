@@ -31,7 +31,6 @@ class OpenedFile:
         self.path = path
         self.packed = path.suffix == PACKED_SUFFIX
         self._configured = self.encoding = encoding
-        self.bom_bytes = 0
         self._is_detected = False
         self._raw = path.open("rb", buffering=0)
         try:
@@ -68,7 +67,7 @@ class OpenedFile:
         before = self.encoding
         beginning = self.read_at(0, BOM_BYTES_MAX)
         self._is_detected = len(beginning) == BOM_BYTES_MAX
-        self.encoding, self.bom_bytes = detect_encoding(self._configured, beginning)
+        self.encoding = detect_encoding(self._configured, beginning)
         return self.encoding != before
 
     def read_at(self, offset: int, count: int) -> bytes:

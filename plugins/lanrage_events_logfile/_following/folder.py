@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .checkpoint import Checkpoint
 from .file import PACKED_SUFFIX, OpenedFile
+from .positions import Position
+from .siblings import Found, Siblings, Start, bytes_read, is_double, open_matching, remember
 
 # Months of rotation; each file may have to be opened.
 _SEARCHED_MAX = 200
-_ANY_AGE = (-1, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A file in the folder, and its status."""
-
-    path: Path
-    status: os.stat_result
-
-    @property
-    def age(self) -> tuple[int, str]:
-        """The sort key of files, by the time of their last change."""
-        return self.status.st_mtime_ns, self.path.name
 
 
 class Folder:
@@ -44,6 +31,7 @@ class Folder:
         self.is_pattern = any(wildcard in path.name for wildcard in "*?")
         """whether the path has wildcards"""
         self._pattern = path.name.replace("[", "[[]")
+        self._siblings = Siblings()
 
     def may_be(self, path: Path) -> bool:
         """Return whether a path, which need not exist, is one of those that are read."""
@@ -59,34 +47,49 @@ class Folder:
 
         return folders
 
-    def after(self, mark: Checkpoint | None, done: Collection[Checkpoint]) -> Found | None:
-        """Return the file to read after one that is gone, None if there is none yet.
+    def exists(self) -> bool:
+        """Return whether there is a file."""
+        return bool(self._matching())
 
-        :param mark: how far the last file was read, None if there was none
-        :param done: the ends of the files before
-        """
-        if mark is None or not self.is_pattern:
-            return max(self._matching(), key=lambda found: found.age, default=None)
+    def begin(self, position: Position) -> Start | None:
+        """Return the file to read if none is open, None if there is none yet."""
+        matching, mark = self._matching(), position.mark
+        if self.is_pattern and mark is not None:
+            return self._siblings.next(matching, (mark.modified_ns, ""), position, is_quiet=True)
 
-        return self._next((mark.modified_ns, ""), done)
-
-    def successor(
-        self, file: OpenedFile, mark: Checkpoint | None, done: Collection[Checkpoint]
-    ) -> Found | None:
-        """Return the file to read after one that is open, None if that is still the current one.
-
-        :param mark: how far the open file was read
-        :param done: the ends of the files before
-        """
-        status = file.stat()
-        if self.is_pattern:
-            written = mark.modified_ns if mark and file.packed else status.st_mtime_ns
-            return self._next((written, file.path.name), done)
-
-        if any(os.path.samestat(found.status, status) for found in self._matching()):
+        if not matching:
             return None
 
-        return self._next(_ANY_AGE, done)
+        newest = max(matching, key=lambda found: (not is_double(found, matching), found.age))
+        if self.is_pattern:
+            position.seen = remember(found for found in matching if found is not newest)
+
+        return Start(newest.path, bytes_read(newest, position))
+
+    def successor(
+        self, file: OpenedFile, position: Position, *, is_quiet: bool = False
+    ) -> Start | None:
+        """Return the file to read after one that is open, None if that is still the current one.
+
+        :param is_quiet: whether nothing was written to the open file for long
+        """
+        status, mark = file.stat(), position.mark
+        matching = self._matching()
+        if self.is_pattern:
+            written = mark.modified_ns if mark and file.packed else status.st_mtime_ns
+            age = (written, file.path.name)
+            return self._siblings.next(matching, age, position, is_quiet=is_quiet, current=status)
+
+        for found in matching:
+            if not os.path.samestat(found.status, status) and found.status.st_size:
+                return Start(found.path, bytes_read(found, position))
+
+        return None
+
+    @property
+    def unread(self) -> Mapping[Path, bool]:
+        """The other files that match and grow; False if their lines are in the open file, too."""
+        return self._siblings.unread
 
     def find(self, mark: Checkpoint, encoding: str) -> OpenedFile | None:
         """Open the file of a checkpoint, which may be renamed, or a copy of it."""
@@ -104,21 +107,9 @@ class Folder:
         for found in ranked:
             # A copy cannot be recognised before anything was read.
             if mark.matches_inode(found.status) or mark.offset:
-                file = _open_matching(found.path, mark, encoding)
+                file = open_matching(found.path, mark, encoding)
                 if file is not None:
                     return file
-
-        return None
-
-    def _next(self, age: tuple[int, str], done: Collection[Checkpoint]) -> Found | None:
-        """Return the next file after the given age, None if there is none yet.
-
-        An empty file does not count: the server may still write to the one before.
-        """
-        newer = [found for found in self._matching() if found.age > age and found.status.st_size]
-        for found in sorted(newer, key=lambda found: found.age):
-            if not any(_is_done(found, mark) for mark in done):
-                return found
 
         return None
 
@@ -148,29 +139,3 @@ class Folder:
                 status = os.stat(entry.path)
                 if stat.S_ISREG(status.st_mode):
                     yield Found(Path(entry.path), status)
-
-
-def _is_done(found: Found, mark: Checkpoint) -> bool:
-    if not mark.matches_inode(found.status):
-        return False
-
-    # A checkpoint does not depend on the encoding.
-    file = _open_matching(found.path, mark, "utf-8")
-    if file is not None:
-        file.close()
-
-    return file is not None
-
-
-def _open_matching(path: Path, mark: Checkpoint, encoding: str) -> OpenedFile | None:
-    try:
-        file = OpenedFile(path, encoding)
-    except OSError:
-        return None
-
-    with suppress(OSError):  # such as a .gz file that is not one
-        if mark.matches_content(file):
-            return file
-
-    file.close()
-    return None

@@ -7,7 +7,9 @@ import logging
 import math
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -20,15 +22,23 @@ from lanrage_events.backoff import Backoff
 from .._config import FileConfig
 from .._parsing import Roster, Translator
 from .._publisher import publish
-from .folder import Folder, Found
+from .checkpoint import Sample, digest
+from .file import OpenedFile
+from .folder import Folder
 from .lines import Line
-from .positions import DONE_MAX, Position, PositionStore
+from .positions import Position, PositionStore
 from .reader import LogReader
+from .siblings import Start
 
 logger = logging.getLogger(__name__)
 
 # How much is read again at most after a crash, where lines have no events.
 SAVE_BYTES = 1_048_576
+# How many events are delivered again at most after a crash, and for how long a position may wait.
+SAVE_EVENTS = 32
+SAVE_SECONDS = 1.0
+# A file that was never read and grows beside an open one that does not for so long is the live one.
+QUIET_SECONDS = 60.0
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 # About two minutes: what a transform needs, such as a list of names, may be back by then.
@@ -53,8 +63,8 @@ class _Stopped(Exception):
 class Follower:
     """Read one configured file as it grows, through rotations, and deliver its events.
 
-    When the events of a line are delivered, the position is saved before the next line is read. So at
-    most one line is delivered twice after a crash.
+    The position is saved once for all lines that come in together, but after :data:`SAVE_EVENTS` events
+    at the latest. So at most that many are delivered twice after a crash, with the same ids.
 
     :param config: the file, without the settings of its preset
     :param bus: publishes the events
@@ -98,6 +108,10 @@ class Follower:
         self._position = Position(mark=None, file_id="", roster=Roster(), done=[])
         self._is_new = True
         self._saved_offset = 0
+        self._unsaved = 0
+        self._saved_at = 0.0
+        self._grown_at = 0.0
+        self._before: Roster | None = None
         self._wake = anyio.Event()
         self._stop = anyio.Event()
         self._announced = False
@@ -115,6 +129,11 @@ class Follower:
         """How many bytes of the file are not read yet, as far as known."""
         return 0 if self._reader is None else self._reader.lag_bytes
 
+    @property
+    def unread(self) -> Mapping[Path, bool]:
+        """The other files that match and grow; False if their lines are in the open file, too."""
+        return self._folder.unread
+
     def wake(self) -> None:
         """Look at the file again."""
         self._wake.set()
@@ -127,6 +146,8 @@ class Follower:
     def forget(self, person: Person) -> None:
         """Remove a person from the players who are known to be there."""
         self._position.roster.forget(person)
+        if self._before is not None:
+            self._before.forget(person)
 
     async def run(self) -> None:
         """Follow the file until :meth:`stop`."""
@@ -134,6 +155,7 @@ class Follower:
         if position is not None:
             self._position, self._is_new = position, False
 
+        self._grown_at = anyio.current_time()
         with suppress(_Stopped):
             try:
                 while True:
@@ -150,6 +172,9 @@ class Follower:
 
                     await self._wait()
             finally:
+                with suppress(OSError):
+                    self._store_delivered()
+
                 self._close()
 
     def _check_stopped(self) -> None:
@@ -158,11 +183,16 @@ class Follower:
 
     async def _wait(self) -> None:
         """Wait until the file may have changed, or for the next retry."""
-        delay = math.inf if self.problem is None else self._retry_seconds
+        delay = math.inf
+        if self.problem is not None:
+            delay = self._retry_seconds
+        elif any(self.unread.values()):
+            delay = self._grown_at + QUIET_SECONDS - anyio.current_time()
+
         with anyio.move_on_after(delay) as scope:
             await self._wake.wait()
 
-        if scope.cancelled_caught:
+        if scope.cancelled_caught and self.problem is not None:
             self._retry_seconds = self._backoff.next()
 
     # Which file
@@ -176,19 +206,22 @@ class Follower:
 
             self._check_not_written(reader)
             await self._read_on(reader)
-            mark, done = self._position.mark, self._position.done
-            if reader.was_replaced(mark):
+            if reader.was_replaced(self._position.mark):
                 logger.info("'%s' was truncated or replaced, reading from its beginning", self.name)
                 self._close()
-            elif (found := self._folder.successor(reader.file, mark, done)) is not None:
+            elif (start := self._successor(reader)) is not None:
                 # The server may have written to the old file meanwhile.
                 await self._read_on(reader)
-                await self._go_on(reader, found)
+                await self._go_on(reader, start)
             else:
                 if not self._keeps_open:
                     self._close()
 
                 return
+
+    def _successor(self, reader: LogReader) -> Start | None:
+        is_quiet = anyio.current_time() - self._grown_at >= QUIET_SECONDS
+        return self._folder.successor(reader.file, self._position, is_quiet=is_quiet)
 
     def _check_not_written(self, reader: LogReader) -> None:
         """Check that the bus's own events are not read.
@@ -211,8 +244,8 @@ class Follower:
             self._announce(f"following '{self.name}' from where it was left")
             return self._reader
 
-        found = self._folder.after(mark, self._position.done)
-        if found is None:
+        next_start = self._folder.begin(self._position)
+        if next_start is None:
             if self._is_new:
                 await self._save()
 
@@ -220,7 +253,10 @@ class Follower:
             self._announce(f"waiting for '{self.name}' to appear")
             return None
 
-        reader = LogReader.open(found.path, encoding, at_end=self._is_new and start == "end")
+        if self._is_new and start == "end":
+            next_start = replace(next_start, offset=None)
+
+        reader = self._start(next_start)
         if self._is_new:
             self._announce(f"following '{self.name}' from its {start}")
         elif mark is not None and not self._announced:
@@ -229,32 +265,50 @@ class Follower:
                 self.name,
             )
 
-        self._announce(f"following '{self.name}', which is a new file, from its beginning")
-        await self._begin_file(reader)
+        kind = (
+            "an older copy, from its end" if next_start.offset else "a new file, from its beginning"
+        )
+        self._announce(f"following '{self.name}', which is {kind}")
+        await self._begin_file(reader, next_start)
         return reader
 
-    async def _begin_file(self, reader: LogReader) -> None:
+    def _start(self, start: Start) -> LogReader:
+        """Open a file, at the beginning of a line."""
+        encoding = self._translator.encoding
+        if start.mark is None:
+            return LogReader.open(start.path, encoding, start.offset)
+
+        return LogReader(OpenedFile(start.path, encoding), start.mark.offset)
+
+    async def _begin_file(self, reader: LogReader, start: Start) -> None:
         self._reader = reader
         self.waiting = False
-        self._position.file_id = os.urandom(8).hex()
-        self._position.mark = None
+        position = self._position
+        position.file_id = os.urandom(8).hex()
+        position.mark = None
+        position.samples = []
+        position.done = [mark for mark in position.done if mark != start.mark]
+        if position.seen is not None:
+            position.seen.pop(reader.file.stat().st_ino, None)
+
+        self._grown_at = anyio.current_time()
         await self._save()
 
-    async def _go_on(self, reader: LogReader, found: Found) -> None:
+    async def _go_on(self, reader: LogReader, start: Start) -> None:
         """Finish a file that was rotated away and begin the next one."""
         line = reader.finish()
         if line is not None:
-            await self._take(reader, line)
+            await self._take(reader, line, is_last=True)
+            await self._save()
 
-        position = self._position
+        following = self._start(start)
         # Without a wildcard, no file is picked by its age.
-        if self._folder.is_pattern and position.mark is not None:
-            position.done = [*position.done, position.mark][-DONE_MAX:]
+        if self._folder.is_pattern:
+            self._position.leave()
 
-        following = LogReader.open(found.path, self._translator.encoding)
         reader.close()
-        logger.info("'%s': continuing with the next file", self.name)
-        await self._begin_file(following)
+        logger.info("'%s': continuing with '%s'", self.name, start.path.name)
+        await self._begin_file(following, start)
 
     def _close(self) -> None:
         if self._reader is not None:
@@ -267,8 +321,11 @@ class Follower:
         """Read to the end of the file."""
         while (lines := reader.read(self._position.mark)) is not None:
             self._translator.look_at(reader.written())
+            self._grown_at = anyio.current_time()
             for line in lines:
                 await self._take(reader, line)
+                if self._unsaved and self._is_batch_full():
+                    await self._save()
 
             self._bus.record_input(self._source)
             if reader.offset - self._saved_offset >= SAVE_BYTES:
@@ -279,19 +336,31 @@ class Follower:
         if reader.offset != self._saved_offset:
             await self._save()
 
-    async def _take(self, reader: LogReader, line: Line) -> None:
-        """Deliver the events of a line and save that they are delivered."""
+    async def _take(self, reader: LogReader, line: Line, *, is_last: bool = False) -> None:
+        """Deliver the events of a line.
+
+        :param is_last: the line has no newline, and may still get one if it has no event
+        """
         events = self._events(reader.decode(line), line)
         for event in events:
             await self._deliver(event)
 
+        self._before = None
         self.lines += 1
+        self._unsaved += len(events)
         if events:
-            await self._save()
+            self._position.sample(Sample(line.end, digest(line.tail)))
         else:
             self.unmatched += 1
 
+        if events or not is_last:
+            reader.advance(line)
+
         self._check_stopped()
+
+    def _is_batch_full(self) -> bool:
+        waited = anyio.current_time() - self._saved_at
+        return self._unsaved >= SAVE_EVENTS or waited >= SAVE_SECONDS
 
     def _events(self, text: str | None, line: Line) -> tuple[Event, ...]:
         if text is None:
@@ -302,6 +371,7 @@ class Follower:
         # A line has the same ids when it is read again after a crash.
         event_id = f"{position.file_id}-{line.begin:x}"
         found = self._translator.translate(text, position.roster, event_id)
+        self._before = found.before
         self.failed += bool(found.problems)
         for problem in found.problems:
             self._warn_once(f"'{self.name}': {problem}")
@@ -337,23 +407,40 @@ class Follower:
         self._is_new = False
         while True:
             try:
-                if self._reader is not None:
-                    self._position.mark = self._reader.mark(self._position.mark)
-
-                self._store.save(self.name, self._position)
+                self._store_position()
                 break
             except OSError as error:
                 problem = f"cannot write '{self._store.path}': {error.strerror or error}"
 
             await self._back_off(problem)
 
+        self._recover()
+
+    def _store_position(self) -> None:
+        """Save the position before the line whose events are not delivered yet.
+
+        :raises OSError: if it cannot be written
+        """
+        position = self._position
+        if self._reader is not None:
+            position.mark = self._reader.mark(position.mark)
+
+        delivered = position if self._before is None else replace(position, roster=self._before)
+        self._store.save(self.name, delivered)
+        self._unsaved = 0
+        self._saved_at = anyio.current_time()
         if self._reader is not None:
             self._saved_offset = self._reader.offset
 
-        self._recover()
+    def _store_delivered(self) -> None:
+        if self._unsaved:
+            self._store_position()
 
     async def _back_off(self, problem: str) -> None:
         """Wait before a retry."""
+        with suppress(OSError):
+            self._store_delivered()
+
         self._fail(problem)
         with anyio.move_on_after(self._retry_seconds):
             await self._stop.wait()

@@ -9,6 +9,9 @@ TAIL_BYTES = 64
 """how many bytes before an offset identify the file"""
 LINE_BYTES_MAX = 8192
 """longer lines are skipped: no game server writes them, and matching them could take long"""
+NUL_BLOCK = bytes(512)
+"""what stands for bytes that were never written, such as after a power loss; longer than a line of chat,
+so that nobody can end a line with it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class Line:
     """its offset in the file, in bytes"""
     end: int
     """the offset of the next line, in bytes"""
+    tail: bytes = b""
+    """up to :data:`TAIL_BYTES` bytes before that offset"""
 
 
 class LineSplitter:
@@ -41,8 +46,6 @@ class LineSplitter:
         self._too_long = False
         self.offset = offset
         """the offset of the incomplete line"""
-        self.tail = tail
-        """the bytes before that offset"""
         self.position = offset
         """the offset of the bytes to feed next"""
 
@@ -52,17 +55,18 @@ class LineSplitter:
         rest = self._rest + data
         begin = 0
         while (end := self._find(rest, begin)) >= 0:
-            text = rest[begin:end]
+            text = self._after_nuls(rest[begin:end])
             begin = end + len(self._newline)
             line_begin = self.offset
             self.offset = self.position - len(rest) + begin
-            self.tail = self._before_rest(rest, begin)
             too_long = self._too_long or len(text) > LINE_BYTES_MAX
             self._too_long = False
-            yield Line(None if too_long else text, line_begin, self.offset)
+            tail = self._before_rest(rest, begin)
+            yield Line(None if too_long else text, line_begin, self.offset, tail)
 
-        if len(rest) - begin > LINE_BYTES_MAX:
-            self._too_long = True
+        if self._too_long or len(rest) - begin > LINE_BYTES_MAX:
+            begin = len(rest) - len(self._after_nuls(rest[begin:]))
+            self._too_long |= len(rest) - begin > LINE_BYTES_MAX
 
         if self._too_long:
             # Keep only a partial newline; the line's offset stays the same.
@@ -73,15 +77,30 @@ class LineSplitter:
 
     def finish(self) -> Line | None:
         """Return the incomplete line, because its newline will not come."""
-        text = self._rest
+        text = self._after_nuls(self._rest)
         if not text or self._too_long:
             return None
 
-        line = Line(text, self.offset, self.position)
+        self._before = self._before_rest(self._rest, len(self._rest))
+        line = Line(text, self.offset, self.position, self._before)
         self._rest = b""
         self.offset = self.position
-        self.tail = self._before = self._before_rest(text, len(text))
         return line
+
+    def _after_nuls(self, text: bytes) -> bytes:
+        """Return what is behind the zeros in an incomplete or complete line, which then begins there."""
+        if b"\0" not in text:
+            return text
+
+        block = text.rfind(NUL_BLOCK)
+        if block >= 0:
+            self._too_long = False
+
+        begin = max(block, 0)
+        zeros = len(text) - begin - len(text[begin:].lstrip(b"\0"))
+        end = begin + zeros
+        # In UTF-16, half a character may be zero.
+        return text[end - end % len(self._newline) :]
 
     def _before_rest(self, rest: bytes, begin: int) -> bytes:
         if begin >= TAIL_BYTES:

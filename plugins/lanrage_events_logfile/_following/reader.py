@@ -32,39 +32,39 @@ class LogReader:
         self._begin(offset)
 
     @classmethod
-    def open(cls, path: Path, encoding: str, *, at_end: bool = False) -> Self:
+    def open(cls, path: Path, encoding: str, begin: int | None = 0) -> Self:
         """Open a file.
 
         :param encoding: the configured encoding
-        :param at_end: begin with the line that has no newline yet
+        :param begin: begin with the line in which this offset is; None to begin with the line that has
+            no newline yet
         """
         file = OpenedFile(path, encoding)
         try:
-            return cls(file, _end_of_last_line(file) if at_end else 0)
+            return cls(file, _begin_of_line(file, file.size() if begin is None else begin))
         except OSError:
             file.close()
             raise
 
     def _begin(self, offset: int) -> None:
-        tail = tail_of(self.file, offset)
-        # A byte order mark overrides the configured encoding.
-        self._splitter = LineSplitter("\n".encode(self.file.encoding), offset, tail)
+        newline = "\n".encode(self.file.encoding)
+        # The version before has split a file in UTF-16 between its bytes, if another was configured.
+        self.offset = offset + -offset % len(newline)
+        """the end of the last line that is done"""
+        self._tail = tail_of(self.file, self.offset)
+        self._zeros = 0
+        self._splitter = LineSplitter(newline, self.offset, self._tail)
 
     def close(self) -> None:
         """Close the file."""
         self.file.close()
 
     @property
-    def offset(self) -> int:
-        """The end of the last line."""
-        return self._splitter.offset
-
-    @property
     def lag_bytes(self) -> int:
         """How many bytes of the file are not read yet, as far as known."""
         if not self.file.packed:
             with suppress(OSError):
-                return max(0, self.file.size() - self._splitter.position)
+                return max(0, self.file.size() - self._splitter.position - self._zeros)
 
         return 0
 
@@ -86,6 +86,13 @@ class LogReader:
         position = self._splitter.position
         count = CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - position)
         data = self.file.read_at(position, count) if count > 0 else b""
+        self._zeros = 0
+        if len(data) < CHUNK_BYTES:
+            # Some file systems show zeros where the bytes of another machine have not arrived yet.
+            zeros = len(data) - len(data.rstrip(b"\0"))
+            self._zeros = zeros - zeros % len("\n".encode(self.file.encoding))
+            data = data[: len(data) - self._zeros]
+
         return self._splitter.feed(data) if data else None
 
     def written(self) -> Written:
@@ -100,6 +107,10 @@ class LogReader:
 
         modified = datetime.fromtimestamp(status.st_mtime)
         return Written(self.file.path.name, modified, last_lines)
+
+    def advance(self, line: Line) -> None:
+        """Record that a line is done."""
+        self.offset, self._tail = line.end, line.tail
 
     def was_replaced(self, mark: Checkpoint | None) -> bool:
         """Return whether the file has other content now than what was read.
@@ -122,23 +133,22 @@ class LogReader:
         if line.text is None:
             return None
 
-        data = line.text[self.file.bom_bytes :] if line.begin == 0 else line.text
-        return data.decode(self.file.encoding, "replace").removesuffix("\r")
+        text = line.text.decode(self.file.encoding, "replace").removesuffix("\r")
+        return text.removeprefix("\ufeff") if line.begin == 0 else text
 
     def mark(self, before: Checkpoint | None) -> Checkpoint:
-        """Return the checkpoint at the end of the last line.
+        """Return the checkpoint at the end of the last line that is done.
 
         :param before: the last checkpoint in the same file
         """
-        return Checkpoint.of(self.file, self._splitter.offset, self._splitter.tail, before)
+        return Checkpoint.of(self.file, self.offset, self._tail, before)
 
 
-def _end_of_last_line(file: OpenedFile) -> int:
-    """Return the offset of the line without a newline, or the end if that line is very long."""
+def _begin_of_line(file: OpenedFile, offset: int) -> int:
+    """Return where the line begins in which an offset is, or the offset if the line is very long."""
     newline = "\n".encode(file.encoding)
     width = len(newline)
-    size = file.size()
-    size -= size % width
+    size = offset - offset % width
     end = size
     while end > 0:
         if size - end >= _END_SEARCHED_BYTES:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Annotated
 
@@ -32,6 +33,10 @@ class Roster:
     """when the game started by the log's time of day, in seconds"""
     running: bool | None = None
     """whether the server runs, None if the log has not said it yet"""
+
+    def copy(self) -> Roster:
+        """Return a copy that changes on its own."""
+        return Roster(**{field.name: copy(getattr(self, field.name)) for field in fields(self)})
 
     def clear(self) -> None:
         """Remove all players and the game, because the server restarted."""

@@ -30,6 +30,8 @@ class Translation:
     is_known: bool = False
     """whether a pattern matched, with or without an event"""
     problems: tuple[str, ...] = ()
+    before: Roster | None = None
+    """the state of the server before the line, if a pattern matched"""
 
 
 class Translator:
@@ -67,6 +69,7 @@ class Translator:
         started = time.perf_counter()
         matches = self._parser.parse(line)
         problems = [_SLOW] if time.perf_counter() - started > self._slow_seconds else []
+        before = roster.copy() if matches else None
         events = []
         for number, match in enumerate(matches):
             own_id = f"{event_id}.{number}" if number else event_id
@@ -81,4 +84,4 @@ class Translator:
                 if event is not None:
                     events.append(event)
 
-        return Translation(tuple(events), bool(matches), tuple(problems))
+        return Translation(tuple(events), bool(matches), tuple(problems), before)

@@ -352,6 +352,10 @@ async def test_brackets_in_the_name_of_a_file_are_nothing_special(
         ("utf-16", "utf-16"),
         ("utf-16-le", "utf-16-le"),
         ("utf-16-be", "utf-16-be"),
+        ("utf-8", "utf-16"),
+        ("latin-1", "utf-8-sig"),
+        ("cp1252", "utf-16"),
+        ("utf-16-be", "utf-16"),
     ],
 )
 @pytest.mark.either_backend
@@ -364,13 +368,14 @@ async def test_files_are_read_in_their_encoding(
         assert server.seen == ["+Zoë", "-Zoë"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8"])
 @pytest.mark.parametrize("written", ["utf-16-be", "utf-16-le"])
 async def test_a_byte_order_mark_that_comes_later_is_used(
-    evening: Any, tmp_path: Path, written: str
+    evening: Any, tmp_path: Path, written: str, encoding: str
 ) -> None:
     log = tmp_path / "latest.log"
     log.touch()
-    async with evening(encoding="utf-16") as server:
+    async with evening(encoding=encoding) as server:
         log.write_bytes(("\ufeff" + joined("Ann") + left("Ann")).encode(written))
         await server.settle()
 
@@ -392,7 +397,7 @@ async def test_utf_16_is_followed_from_its_last_line(evening: Any, tmp_path: Pat
 
 async def test_bytes_that_are_no_text_harm_only_themselves(evening: Any, tmp_path: Path) -> None:
     log = tmp_path / "latest.log"
-    log.write_bytes(b"\xff\xfe\xfd\0\n" + joined("Ann").encode())
+    log.write_bytes(b"\xfd\xff\xfe\0\n" + joined("Ann").encode())
     async with evening(start="beginning") as server:
         assert server.seen == ["+Ann"]
 

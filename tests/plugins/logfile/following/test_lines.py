@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_logfile._following.lines import LINE_BYTES_MAX, TAIL_BYTES, LineSplitter
+from lanrage_events_logfile._following.lines import (
+    LINE_BYTES_MAX,
+    NUL_BLOCK,
+    TAIL_BYTES,
+    LineSplitter,
+)
 
 CUTS = st.lists(st.integers(1, 40), max_size=60)
 
@@ -16,7 +21,7 @@ def feed(data: bytes, cuts: list[int], newline: bytes) -> LineSplitter | None:
         for line in splitter.feed(data[begin : begin + size]):
             found.append(line)
             assert splitter.offset == line.end
-            assert splitter.tail == data[max(0, line.end - TAIL_BYTES) : line.end]
+            assert line.tail == data[max(0, line.end - TAIL_BYTES) : line.end]
 
         begin = min(len(data), begin + size)
         assert splitter.position == begin
@@ -72,13 +77,53 @@ def test_lines_that_are_too_long_are_passed_over_however_they_come(
     ]
 
 
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, 100, LINE_BYTES_MAX, LINE_BYTES_MAX + 1]),
+            st.sampled_from([2 * len(NUL_BLOCK), 4096, 40_000]),
+            st.text("abÄ", min_size=1, max_size=5),
+        ),
+        max_size=3,
+    ),
+    size=st.sampled_from([997, 4096, 32_768]),
+    encoding=st.sampled_from(["utf-8", "utf-16-le", "utf-16-be"]),
+)
+def test_a_block_of_zeros_loses_nothing_behind_it(
+    parts: list[tuple[int, int, str]], size: int, encoding: str
+) -> None:
+    data = b"".join(
+        ("x" * torn).encode(encoding) + bytes(zeros) + f"{text}\n".encode(encoding)
+        for torn, zeros, text in parts
+    )
+    splitter = LineSplitter("\n".encode(encoding))
+    found = [
+        line
+        for begin in range(0, len(data), size)
+        for line in splitter.feed(data[begin : begin + size])
+    ]
+    assert [(line.text or b"").decode(encoding) for line in found] == [text for _, _, text in parts]
+
+
+@pytest.mark.parametrize("zeros", [1, 3, 64, 9000])
+def test_zeros_at_the_beginning_of_a_line_are_passed_over(zeros: int) -> None:
+    [line] = LineSplitter(b"\n").feed(bytes(zeros) + b"Ann joined\n")
+    assert line.text == b"Ann joined"
+
+
+def test_zeros_in_a_message_of_a_player_do_not_begin_a_line() -> None:
+    [line] = LineSplitter(b"\n").feed(b"<Eve> " + bytes(256) + b"Ann joined\n")
+    assert line.text is not None
+    assert line.text.startswith(b"<Eve>")
+
+
 def test_what_is_left_is_a_line_once() -> None:
     splitter = LineSplitter(b"\n")
     assert list(splitter.feed(b"Ann")) == []
     line = splitter.finish()
 
     assert line is not None
-    assert (line.text, line.end, splitter.tail) == (b"Ann", 3, b"Ann")
+    assert (line.text, line.end, line.tail) == (b"Ann", 3, b"Ann")
     assert splitter.finish() is None
 
 
