@@ -105,10 +105,12 @@ def bytes_known(file: OpenedFile, mark: Checkpoint, samples: Iterable[Sample]) -
         if sample.offset > size:
             return size if known else 0
 
-        if digest(tail_of(file, sample.offset)) != sample.tail:
+        # Lines further on may be the same in another file.
+        is_other = known < HEAD_BYTES <= sample.offset
+        if is_other or digest(tail_of(file, sample.offset)) != sample.tail:
             break
 
-        known = sample.offset
+        known = max(known, sample.offset)
 
     return known
 

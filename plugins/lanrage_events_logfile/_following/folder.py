@@ -60,7 +60,11 @@ class Folder:
         if not matching:
             return None
 
-        newest = max(matching, key=lambda found: (not is_double(found, matching), found.age))
+        # An empty one may never be written to.
+        newest = max(
+            matching,
+            key=lambda one: (not is_double(one, matching), one.status.st_size > 0, one.age),
+        )
         if self.is_pattern:
             position.seen = remember(found for found in matching if found is not newest)
 

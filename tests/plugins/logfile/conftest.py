@@ -26,7 +26,7 @@ class Bell:
 
 
 class Durable:
-    """A durable plugin that keeps events, and rejects them while ``fails`` is set."""
+    """A durable plugin that keeps events, and rejects them while ``fails`` is set, or from a number on."""
 
     durable = True
     when_full = "block"
@@ -35,10 +35,11 @@ class Durable:
         self.events: list[Event] = []
         self.rejected: list[Event] = []
         self.fails = False
+        self.fails_at: int | None = None
 
     @hookimpl
     def event(self, event: Event) -> None:
-        if self.fails:
+        if self.fails or len(self.events) == self.fails_at:
             self.rejected.append(event)
             raise OSError("no space left on device")
 

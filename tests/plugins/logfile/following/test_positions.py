@@ -6,8 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from lanrage_events import PluginStartError
+from lanrage_events.forgetting import forget
+from lanrage_events_logfile._following.follower import SAVE_EVENTS
 
 
 @pytest.fixture
@@ -131,3 +134,58 @@ async def test_positions_that_may_not_be_read_stop_the_start(evening: Any, tmp_p
     with pytest.raises(PluginStartError, match="positions.json' cannot be read"):
         async with evening():
             raise AssertionError
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_stop_in_the_middle_of_a_batch_repeats_nothing_and_loses_nothing(
+    evening: Any, tmp_path: Path, durable: Any, is_cancelled: bool
+) -> None:
+    log = tmp_path / "latest.log"
+    names = [f"P{number}" for number in range(10)]
+    durable.fails_at = 4
+    log.touch()
+    with anyio.CancelScope() as scope:
+        async with evening(durable) as server:
+            append(log, joined(*names))
+            await server.settle()
+            assert server.seen == [f"+{name}" for name in names[:4]]
+            if is_cancelled:
+                scope.cancel()
+                await checkpoint()
+
+    durable.fails_at = None
+    async with evening(durable) as server:
+        assert server.seen == [f"+{name}" for name in names]
+
+
+async def test_a_person_is_forgotten_while_an_event_waits(
+    evening: Any, tmp_path: Path, durable: Any
+) -> None:
+    log, saved = tmp_path / "latest.log", tmp_path / "state" / "logfile.positions.json"
+    durable.fails_at = 1
+    log.touch()
+    async with evening(durable) as server:
+        append(log, joined("Ann", "Bob"))
+        await server.settle()
+        await forget(server.bus, "Ann")
+
+    assert "Ann" not in saved.read_text("utf-8")
+
+
+async def test_positions_are_written_once_a_batch(evening: Any, tmp_path: Path) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    async with evening() as server:
+        written = set()
+        durable_event = server.durable.events.append
+
+        class Noting(list[Any]):
+            def append(self, event: Any) -> None:
+                written.add(kept_offset(tmp_path))
+                durable_event(event)
+
+        server.durable.events = Noting()
+        append(log, joined(*(f"P{number}" for number in range(3 * SAVE_EVENTS))))
+        await server.settle()
+        assert len(written) == 3
+        assert kept_offset(tmp_path) == log.stat().st_size

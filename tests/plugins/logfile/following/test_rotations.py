@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 from collections.abc import Iterator
 from itertools import count
@@ -118,5 +119,98 @@ async def test_each_line_is_published_once_whatever_happens_to_the_file(
             await now.settle()
             assert now.seen == server.names
             assert len(set(now.ids)) == len(now.ids)
+        finally:
+            await plugin.__aexit__(None, None, None)
+
+
+class Folder:
+    """Writes a log of its own for each start of a server, beside other files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.names: list[str] = []
+        self._folder = folder
+        self._numbers = count(1)
+        self._seconds = count(1)
+        self._live = self._begin()
+        self._old = [self._live]
+
+    def _begin(self) -> Path:
+        path = self._folder / f"server-{next(self._numbers)}.log"
+        self._write(path, f"[20:00:00] [main/INFO]: Start {path.name} {'.' * 300}\n")
+        return path
+
+    def _write(self, path: Path, text: str) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+        self._touch(path)
+
+    def _touch(self, path: Path) -> None:
+        os.utime(path, (1_000_000_000 + next(self._seconds),) * 2)
+
+    def step(self, step: str) -> None:
+        match step:
+            case "line":
+                name = f"P{next(self._numbers)}"
+                self.names.append(f"+{name}")
+                text = f"[20:15:00] [Server thread/INFO]: {name} joined the game\n"
+                # Its double has the same lines.
+                self._write(self._folder / "debug.log", text)
+                self._write(self._live, text)
+            case "zeros":
+                with self._live.open("ab") as file:
+                    file.write(bytes(5000))
+
+                self._touch(self._live)
+            case "start":
+                self._live = self._begin()
+                self._old.append(self._live)
+            case "go back":
+                self._live = self._old[0]
+            case "touch":
+                self._touch(self._old[0])
+            case "copy":
+                copy = self._folder / f"server-copy-{next(self._numbers)}.log"
+                shutil.copyfile(self._live, copy)
+                self._touch(copy)
+            case _:
+                self._write(self._folder / "debug.log", "noise\n")
+
+
+FOLDER_STEPS = ("line", "zeros", "start", "go back", "touch", "copy", "noise", "restart", "fail")
+
+
+@pytest.mark.slow
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.sampled_from(FOLDER_STEPS), max_size=12))
+async def test_with_a_wildcard_each_line_of_the_live_file_is_published_once(
+    evening: Any, steps: list[str]
+) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "latest.log").touch()  # so that there are doubles
+        server = Folder(folder)
+        path = folder / "*.log"
+        plugin = evening(folder=folder, path=path)
+        now = await plugin.__aenter__()
+        try:
+            durable = now.durable
+            for step in ("line", *steps, "line"):
+                server.step(step)
+                if step == "fail":
+                    # The daemon is stopped in the middle of a batch.
+                    durable.fails_at = len(durable.events) + 1
+                    server.step("line")
+                    server.step("line")
+
+                await now.settle()
+                if step in ("restart", "fail"):
+                    await plugin.__aexit__(None, None, None)
+                    durable.fails_at = None
+                    plugin = evening(durable, folder=folder, path=path)
+                    now = await plugin.__aenter__()
+
+                assert now.seen == server.names
+                assert len(set(now.ids)) == len(now.ids)
         finally:
             await plugin.__aexit__(None, None, None)

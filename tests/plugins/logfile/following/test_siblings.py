@@ -15,6 +15,12 @@ import pytest
 from lanrage_events_logfile._following.follower import QUIET_SECONDS
 
 
+@pytest.fixture
+def keeps_open(anyio_backend_name: str) -> bool:
+    """Pair the two ways with the backends, since they do not depend on each other."""
+    return anyio_backend_name == "asyncio"
+
+
 def line(text: str, clock: str = "20:15:00") -> str:
     return f"[{clock}] [Server thread/INFO]: {text}\n"
 
@@ -124,6 +130,7 @@ async def test_another_file_that_grows_unread_is_said_and_read_when_the_first_is
 
 
 @pytest.mark.parametrize("first", ["latest.log", "debug.log"])
+@pytest.mark.slow
 async def test_of_a_log_and_its_double_one_is_read_through_restarts_of_the_server(
     evening: Any, tmp_path: Path, first: str, durable: Any
 ) -> None:
@@ -282,6 +289,7 @@ async def test_a_file_in_the_place_of_one_that_was_removed_is_new(
         assert server.seen == ["+Ann", "+Bob"]
 
 
+@pytest.mark.slow
 async def test_logs_of_a_server_that_rotates_by_number_are_read_once(
     evening: Any, tmp_path: Path, durable: Any
 ) -> None:
