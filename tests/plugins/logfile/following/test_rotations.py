@@ -153,7 +153,7 @@ class Folder:
             case "line":
                 name = f"P{next(self._numbers)}"
                 self.names.append(f"+{name}")
-                text = f"[20:15:00] [Server thread/INFO]: {name} joined the game\n"
+                text = f"[20:15:00] [Server thread/INFO]: {name}[/::1] logged in with entity id 1 at ()\n"
                 # Its double has the same lines.
                 self._write(self._folder / "debug.log", text)
                 self._write(self._live, text)

@@ -26,11 +26,11 @@ def line(text: str, clock: str = "20:15:00") -> str:
 
 
 def joined(*names: str) -> str:
-    return "".join(line(f"{name} joined the game") for name in names)
+    return "".join(line(f"{name}[/::1] logged in with entity id 1 at ()") for name in names)
 
 
 def left(*names: str) -> str:
-    return "".join(line(f"{name} left the game") for name in names)
+    return "".join(line(f"{name} lost connection: Disconnected") for name in names)
 
 
 def append(path: Path, text: str, second: int | None = None) -> None:
@@ -94,7 +94,7 @@ async def test_a_file_that_was_left_and_grows_is_live_again(
     async with evening(durable, path=tmp_path / "*.log") as server:
         append(other, "and cola\n", 8)
         await server.settle()
-        append(live, "ead/INFO]: Cid joined the game\n", 9)
+        append(live, "ead/INFO]: Cid[/::1] logged in with entity id 1 at ()\n", 9)
         await server.settle()
 
         assert server.seen == ["+Ann", "+Bob", "-Ann", "-Bob", "+Cid"]
