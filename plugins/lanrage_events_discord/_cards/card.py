@@ -59,6 +59,8 @@ class Card:
     """whether the user has removed it, so that the party has no card through this webhook"""
     is_pushed: bool = False
     """whether later messages of the webhook stand below it"""
+    is_requested: bool = False
+    """whether the user wants it posted again, which is not done yet"""
     is_done: bool = False
     """whether all is done that follows the end of its party, or its removal"""
     pictures: tuple[str, ...] | None = ()

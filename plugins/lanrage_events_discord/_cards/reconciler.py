@@ -110,12 +110,8 @@ class Reconciler:
 
         :raises OSError: if that cannot be kept
         """
-        if card.message_id is not None:
-            card.formers = (*card.formers, card.message_id)
-
-        card.message_id = card.shown = None
         card.stopped, card.misses, card.is_plain = "", 0, False
-        card.is_done = False
+        card.is_requested, card.is_done = True, False
         await self._look_again(card)
 
     async def remove(self, card: Card) -> None:
@@ -156,7 +152,8 @@ class Reconciler:
         if card.stopped:
             return CardState(CardStatus.STOPPED, card.stopped)
 
-        if card.is_done or (card.shown is not None and not card.is_due):
+        is_wanted = card.is_due or card.is_requested
+        if card.is_done or (card.shown is not None and not is_wanted):
             return CardState(CardStatus.SHOWN)
 
         lane = self._lane

@@ -187,7 +187,7 @@ class Sender:
         card.thread_id = outcome.channel_id if message.thread_name else message.thread_id or None
         card.message_id, card.channel_id = outcome.message_id, outcome.channel_id
         card.webhook_id, card.shown = webhook.id, self._hash(message)
-        card.is_pushed, card.is_announced = False, True
+        card.is_pushed, card.is_requested, card.is_announced = False, False, True
 
     def _new(
         self, card: Card, party: Party, webhook: WebhookURL, envelope: Envelope, is_loud: bool

@@ -70,7 +70,7 @@ def next_step(card: Card, *, is_right: bool, is_raised: bool) -> Step:
     if not is_right:
         return Step.EDIT
 
-    return _last(card) if card.is_over else Step.REST
+    return _last(card) if card.is_over and not card.is_requested else Step.REST
 
 
 def _last(card: Card) -> Step:

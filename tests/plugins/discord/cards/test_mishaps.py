@@ -179,3 +179,49 @@ async def test_a_mention_that_a_dead_webhook_did_not_take_comes_after_a_kill(
         await anyio.sleep(5)
 
     assert ROLE in str(channel.discord.journal.accepted[-1].body)
+
+
+async def test_a_card_that_was_pushed_up_is_edited_while_its_webhook_is_muted(
+    running: Running,
+) -> None:
+    channel = Channel(running)
+    async with channel.open(bump="1m") as party:
+        await party.join("Ann")
+        await anyio.sleep(5)
+        await party.notify()
+        await anyio.sleep(10)
+        await party.plugin.mute(3600)
+        await anyio.sleep(100)
+        await party.join("Bob")
+        await anyio.sleep(5)
+        [card] = channel.cards
+        assert "Bob" in text(card)
+        assert channel.states == [("shown", "")]
+        await party.plugin.unmute()
+        await anyio.sleep(5)
+        assert channel.webhook.messages[-1]["id"] == channel.cards[0]["id"] != card["id"]
+        await party.notify()
+        await party.plugin.mute(600)
+        await anyio.sleep(700)
+        assert len(channel.cards) == 1
+        assert channel.webhook.messages[-1]["id"] == channel.cards[0]["id"]
+
+
+async def test_a_card_that_is_posted_again_in_a_mute_is_edited_until_then(
+    running: Running,
+) -> None:
+    channel = Channel(running)
+    async with channel.open() as party:
+        await party.join("Ann")
+        await anyio.sleep(5)
+        await party.plugin.mute(600)
+        [card] = channel.open_cards
+        await channel.runtime.cards.post_again(card.id)
+        await anyio.sleep(5)
+        await party.join("Bob")
+        await anyio.sleep(5)
+        [shown] = channel.cards
+        assert "Bob" in text(shown)
+        await anyio.sleep(600)
+        [later] = channel.cards
+        assert later["id"] != shown["id"]
