@@ -88,7 +88,7 @@ class OwnFile:
         if path.is_relative_to(root):
             with open(open_regular(path, os.O_RDONLY), "rb") as file:
                 # Meanwhile, its folder may have become a link.
-                if os.path.realpath(path) == str(path):
+                if Path(os.path.realpath(path)) == path:
                     return file.read(size)
 
         raise OSError(errno.EXDEV, "it is a link out of the folder of the template")

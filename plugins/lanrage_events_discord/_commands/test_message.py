@@ -41,7 +41,8 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
     address = found.config.address(webhook)
     problems: list[TemplateError] = []
     renderer = found.make_renderer(problems)
-    message, missing = renderer.pictures.attach_now(compose_test_message(renderer))
+    missing: list[str] = []
+    message = await renderer.pictures.attach(compose_test_message(renderer), missing.append)
     outcome, thread = await _post(found, chosen, address, message)
     write_errors([*map(describe, problems), *missing])
     if outcome.kind is not OutcomeKind.DELIVERED:
