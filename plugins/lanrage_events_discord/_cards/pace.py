@@ -95,9 +95,9 @@ class Pace:
 
     def turn(self, card: Card, step: Step, webhook: WebhookURL) -> tuple[float, str]:
         """Return when a step can be done as far as is known, and why not before."""
-        now = anyio.current_time()
-        if step.posts and (seconds := self._hold()):
-            return now + seconds, self._lanes.quiet.at(self._name).why
+        now, quiet = anyio.current_time(), self._lanes.quiet
+        if step.posts and quiet.at(self._name).loudness.holds:
+            return now + quiet.seconds_left(self._name), quiet.at(self._name).why
 
         attempt = self.known(card)
         if (due := max(self.outage.retry_at, attempt.retry_at)) > now:
@@ -129,23 +129,15 @@ class Pace:
         if card.message_id is None or card.stopped:
             return math.inf
 
-        # Until then its message is edited.
-        held_until = anyio.current_time() + (self._hold() or LONG_AGO)
         if card.is_requested:
-            return held_until
+            return LONG_AGO
 
         bump = card.config.bump
         if bump is None or not card.is_pushed or card.owns_thread or card.is_over:
             return math.inf
 
         posted_at = self._since(card.posted_at, self.known(card).posted_at)
-        return max(posted_at + bump, self._bumped_at + BUMP_PACE_SECONDS, held_until)
-
-    def _hold(self) -> float:
-        """Return for how many seconds nothing is posted since the webhook is quiet."""
-        quiet = self._lanes.quiet
-        is_held = quiet.at(self._name).loudness.holds
-        return quiet.seconds_left(self._name) if is_held else 0.0
+        return max(posted_at + bump, self._bumped_at + BUMP_PACE_SECONDS)
 
     @property
     def drops(self) -> bool:

@@ -231,8 +231,9 @@ class Reconciler:
 
         was_due, card.is_due = card.is_due, False
         is_right = False
+        raise_at: float | None = None
         while True:
-            webhook, step = self._next_step(card, is_right=is_right)
+            webhook, step = self._next_step(card, is_right, may_raise=raise_at is None)
             if webhook is None or step is Step.REST:
                 break
 
@@ -242,6 +243,11 @@ class Reconciler:
 
             due, reason = self._pace.turn(card, step, webhook)
             if due > anyio.current_time():
+                if step is Step.POST and card.message_id is not None and raise_at is None:
+                    # Until it is posted again, its message is edited.
+                    raise_at = due
+                    continue
+
                 card.is_due = was_due
                 self._wait(card, due, reason, since)
                 return
@@ -255,12 +261,14 @@ class Reconciler:
         if card.is_done:
             self._pace.forget(card)
         else:
-            self._plan_bump(card)
+            self._plan_bump(card, raise_at)
 
         if was_due:
             await self._save(card)
 
-    def _next_step(self, card: Card, *, is_right: bool) -> tuple[WebhookURL | None, Step]:
+    def _next_step(
+        self, card: Card, is_right: bool, *, may_raise: bool
+    ) -> tuple[WebhookURL | None, Step]:
         lane = self._lane
         webhook = None if lane is None else lane.webhook
         if webhook is None:
@@ -280,7 +288,7 @@ class Reconciler:
         is_raised = self._pace.bump_at(card) <= anyio.current_time() or calls(
             card, self._store.party(card), is_loud=self._pace.is_loud(card)
         )
-        return webhook, next_step(card, is_right=is_right, is_raised=is_raised)
+        return webhook, next_step(card, is_right=is_right, is_raised=may_raise and is_raised)
 
     async def _request(self, card: Card, step: Step, webhook: WebhookURL, since: float) -> None:
         """Wait until a request may be sent, send it, and act on its answer."""
@@ -396,8 +404,8 @@ class Reconciler:
     def _lane(self) -> Lane | None:
         return self._lanes.get(self._name)
 
-    def _plan_bump(self, card: Card) -> None:
-        at = self._pace.bump_at(card)
+    def _plan_bump(self, card: Card, at: float | None = None) -> None:
+        at = self._pace.bump_at(card) if at is None else at
         if at < math.inf and not self._pace.is_finishing:
             self._agenda.put(card, at)
 

@@ -225,3 +225,26 @@ async def test_a_card_that_is_posted_again_in_a_mute_is_edited_until_then(
         await anyio.sleep(600)
         [later] = channel.cards
         assert later["id"] != shown["id"]
+
+
+async def test_a_card_that_was_pushed_up_is_edited_while_nothing_can_be_posted(
+    running: Running,
+) -> None:
+    channel = Channel(running)
+    async with channel.open(bump="1m") as party:
+        await party.join("Ann")
+        await anyio.sleep(5)
+        await party.notify()
+        await anyio.sleep(30)
+        channel.discord.faults.fail(429, retry_after=600, action="execute")
+        await party.notify()
+        await anyio.sleep(100)
+        await party.join("Bob")
+        await anyio.sleep(5)
+        assert "Bob" in text(channel.cards[0])
+        count = len(channel.discord.journal)
+        await anyio.sleep(400)
+        assert channel.since(count) == []
+        await anyio.sleep(200)
+        [card] = channel.cards
+        assert channel.webhook.messages[-1]["id"] == card["id"]
