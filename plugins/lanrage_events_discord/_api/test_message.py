@@ -91,7 +91,7 @@ class MessageTest:
     async def _take_turn(
         self, lane: Lane, webhook: WebhookURL, limits: Limits
     ) -> MessageTestResult:
-        outcome: Outcome | None = None
+        answer: Outcome | None = None
         try:
             async with lane.pacing.turn:
                 message = compose_test_message(self._renderer)
@@ -101,13 +101,13 @@ class MessageTest:
                     return _not_sent(wait.reason, retry_after=wait.seconds)
 
                 try:
-                    outcome = await self._execute(lane, webhook, message)
+                    answer = outcome = await self._execute(lane, webhook, message)
                 finally:
-                    lane.envelope.answered(message, outcome, webhook.id)
+                    lane.envelope.answered(message, answer, webhook.id)
 
                 return self._handle_outcome(lane, webhook, message, outcome)
         finally:
-            limits.observe(outcome)
+            limits.observe(answer)
 
     async def _execute(self, lane: Lane, webhook: WebhookURL, message: Message) -> Outcome:
         """Post the message; once the request has begun, wait for its outcome."""

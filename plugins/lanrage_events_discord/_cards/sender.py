@@ -130,7 +130,7 @@ class Sender:
         roles = message.allowed_mentions.get("roles", ())
         users = message.allowed_mentions.get("users", ())
         mention = " ".join([*map(role_mention, roles), *map(user_mention, users)])
-        outcome: Outcome | None = None
+        answer: Outcome | None = None
         try:
             if may_call(card, party, is_loud=is_loud):
                 card.is_mentioned = True
@@ -142,9 +142,9 @@ class Sender:
 
             posted = await self._pictures.attach(message)
             card.thread_id = message.thread_id or None
-            outcome = await self._execute(webhook, posted)
+            answer = outcome = await self._execute(webhook, posted)
         finally:
-            envelope.answered(message, outcome, webhook.id)
+            envelope.answered(message, answer, webhook.id)
 
         if outcome.kind is OutcomeKind.DELIVERED:
             self._posted(card, message, outcome, webhook)

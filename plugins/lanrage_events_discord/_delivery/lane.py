@@ -423,7 +423,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
                 # Whom it mentions may have been left out of what was sent.
                 self.envelope.answered(composed, outcome, webhook.id)
 
-        if message is not None and outcome is not None:
+        if message is not None and outcome is not None and webhook is not None:
             # Cancellation must not make us send again what Discord already has.
             with anyio.CancelScope(shield=True):
                 await self._handle_outcome(message, outcome, webhook)
