@@ -28,6 +28,7 @@ from ._following import (
     written_by,
 )
 from ._parsing import Translator
+from ._presets import with_parties
 from ._replaced import outdated_settings, replaced_events
 
 _COUNTERS = {
@@ -60,7 +61,7 @@ class LogfilePlugin:
         keeps_open: bool = KEEPS_OPEN,
     ) -> None:
         self.config = config
-        self.files: tuple[FileConfig, ...] = config.all_files()
+        self.files: tuple[FileConfig, ...] = with_parties(config.all_files())
         """all followed files with their settings"""
         self._followers: list[Follower] = []
         self._store: PositionStore | None = None

@@ -495,6 +495,10 @@ async def test_logs_are_followed_from_where_they_were_left(saved: Saved, backend
         (event["type"], event.get("peer_name"), event.get("players")) for event in by_file["server"]
     ] == [
         ("peer_joined", "Wagtail", None),
+        # The version before has seen two of them come.
+        ("peer_left", "Albatross", None),
+        ("peer_left", "Bittern", None),
+        ("peer_left", "Wagtail", None),
         ("server_stopped", None, None),
         ("server_started", None, None),
     ]

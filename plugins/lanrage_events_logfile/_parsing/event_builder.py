@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -65,50 +65,55 @@ class EventBuilder:
             "game_name": settings.game,
         }
 
-    def build(self, match: Match, roster: Roster, event_id: str) -> Event | None:
-        """Return the event of a line, None if it has none.
+    def build(self, match: Match, roster: Roster, ids: Iterator[str]) -> list[Event]:
+        """Return the events of a line: who left because of it, and its own, if it has one.
 
         :param roster: the state of the server, which is updated
-        :param event_id: the id of the event
+        :param ids: the ids of the events
         :raises EventDecodeError: if the line lacks a required field
         """
         now = utc_now()
         time = now if match.time is None or match.time > now + _AHEAD_MAX else match.time
-        if match.rule == SERVER_BEGINS:
-            roster.clear()
-            return None
-
         name = match.groups.get("peer_name")
         player = match.groups.get(PLAYER_GROUP, name)
-        if match.rule == PLAYER_CONNECTS:
-            if player is not None:
-                roster.connect(player)
+        if match.rule == SERVER_BEGINS:
+            left = self._leave(list(roster.present), roster, time, ids)
+            roster.clear()
+            return left
 
-            return None
+        if match.rule == PLAYER_CONNECTS:
+            if player is None:
+                return []
+
+            # A player who is there and connects has left without a line, as in a crash.
+            left = self._leave([player], roster, time, ids)
+            roster.connect(player)
+            return left
 
         # Maps and matches are games, but the first after a stop, when nobody is there, is the start.
         is_start = match.rule == GameStarted.type and roster.running is False
         event_type = ServerStarted.type if is_start else match.rule
         found = self._fields(match, event_type)
+        left = []
         if event_type == ServerStarted.type:
-            if not self._start_server(roster):
-                return None
+            if roster.running and self._settings.server_begins:
+                return []  # as after a reconnect to Steam
 
+            left = self._leave(list(roster.present), roster, time, ids)
+            roster.clear()
+            roster.running = True
         elif event_type == ServerStopped.type:
+            left = self._leave(list(roster.present), roster, time, ids)
             if not self._stop_server(match, roster, found):
-                return None
+                return left
 
         elif match.rule == PeerJoined.type and player is not None and self._tracks_players:
             if not roster.join(player, name or player, found.get("peer_id")):
-                return None
+                return []
 
+            self._count(found, roster)
         elif match.rule == PeerLeft.type and player is not None and self._tracks_players:
-            name, peer_id = roster.leave(player, name)
-            if name is None:
-                return None
-
-            found["peer_name"] = name
-            found["peer_id"] = peer_id
+            return self._leave([player], roster, time, ids, found)
         elif match.rule == GameStarted.type:
             found.setdefault("players", list(roster.present.values()))
             roster.started = time
@@ -117,36 +122,66 @@ class EventBuilder:
         elif match.rule == GameEnded.type:
             self._end_game(match, roster, found, time)
             if "duration" not in found:
-                return None
+                return []
 
+        return [*left, self._event(event_type, found, time, ids)]
+
+    def _event(
+        self, event_type: str, found: dict[str, Any], time: datetime, ids: Iterator[str]
+    ) -> Event:
         return self._events.from_dict(
-            {**found, "type": event_type, "id": event_id, "time": time.isoformat()}
+            {**found, "type": event_type, "id": next(ids), "time": time.isoformat()}
         )
 
-    def _fields(self, match: Match, event_type: str) -> dict[str, Any]:
-        """Return the fields that the configuration and the line have."""
-        schema = self._schema(event_type)
-        known = schema["properties"]
+    def _leave(
+        self,
+        players: Sequence[str],
+        roster: Roster,
+        time: datetime,
+        ids: Iterator[str],
+        found: dict[str, Any] | None = None,
+    ) -> list[Event]:
+        """Remove those of the players who are there, and return their leaves.
+
+        :param found: the fields of the line, if it says that they left
+        """
+        left = []
+        for player in players:
+            fields = self._constants_of(PeerLeft.type) if found is None else found
+            name, peer_id = roster.leave(player, fields.get("peer_name"))
+            if name is not None:
+                fields |= {"peer_name": name, "peer_id": peer_id}
+                self._count(fields, roster)
+                left.append(self._event(PeerLeft.type, fields, time, ids))
+
+        return left
+
+    @staticmethod
+    def _count(found: dict[str, Any], roster: Roster) -> None:
+        """Add how many are there, which only the log knows while some were there before."""
+        if not roster.unreported.isdisjoint(roster.present):
+            found.setdefault("count", len(roster.present))
+
+    def _constants_of(self, event_type: str) -> dict[str, Any]:
+        """Return the fields that the configuration has."""
+        known = self._schema(event_type)["properties"]
         found = {
             field: value
             for field, value in self._constants.items()
             if field in known and value is not None
         }
-        found.update(self._settings.fields.get(event_type, {}))
+        return {**found, **self._settings.fields.get(event_type, {})}
+
+    def _fields(self, match: Match, event_type: str) -> dict[str, Any]:
+        """Return the fields that the configuration and the line have."""
+        found = self._constants_of(event_type)
         if event_type == match.rule:
+            schema = self._schema(event_type)
+            known = schema["properties"]
             words = [f"{field}={value}" for field, value in match.groups.items() if field in known]
             found.update(parse_event_fields(schema, words))
 
         return found
-
-    def _start_server(self, roster: Roster) -> bool:
-        """Empty the roster; return False if the server ran already, as after a reconnect to Steam."""
-        if roster.running and self._settings.server_begins:
-            return False
-
-        roster.clear()
-        roster.running = True
-        return True
 
     @staticmethod
     def _stop_server(match: Match, roster: Roster, found: dict[str, Any]) -> bool:
@@ -155,6 +190,7 @@ class EventBuilder:
             return False
 
         roster.running = False
+        roster.connecting.clear()
         reasons = [reason for reason in REASON_GROUPS if reason in match.groups]
         found.update(reason=reasons[0] if reasons else found.get("reason", "unknown"))
         return True

@@ -23,6 +23,8 @@ class Roster:
     """the name of each player in the game, in the order in which they joined"""
     peer_ids: dict[str, str] = field(default_factory=dict)
     """the id of each player in the game whose join had one"""
+    unreported: set[str] = field(default_factory=set)
+    """the players whose join was not reported, as it was before the log was followed"""
     connecting: list[str] = field(default_factory=list)
     """the players who are connecting but not in the game yet"""
     game_name: str | None = None
@@ -42,6 +44,7 @@ class Roster:
         """Remove all players and the game, because the server restarted."""
         self.present.clear()
         self.peer_ids.clear()
+        self.unreported.clear()
         self.connecting.clear()
         self.end_game()
         if self.running:
@@ -54,8 +57,6 @@ class Roster:
     def connect(self, player: str) -> None:
         """Add a player who is connecting."""
         self.running = True
-        self.present.pop(player, None)
-        self.peer_ids.pop(player, None)
         if player not in self.connecting:
             self.connecting = [*self.connecting, player][-PLAYERS_MAX:]
 
@@ -72,6 +73,7 @@ class Roster:
             oldest = next(iter(self.present))
             del self.present[oldest]
             self.peer_ids.pop(oldest, None)
+            self.unreported.discard(oldest)
 
         self.present[player] = name
         if peer_id is not None:
@@ -91,6 +93,7 @@ class Roster:
         for player in named:
             self.present.pop(player, None)
             self.peer_ids.pop(player, None)
+            self.unreported.discard(player)
 
         self.connecting = [player for player in self.connecting if player not in named]
         return len(named)
@@ -103,5 +106,6 @@ class Roster:
         if player in self.connecting:
             self.connecting.remove(player)
 
+        self.unreported.discard(player)
         known = self.present.pop(player, None)
         return known and (name or known), self.peer_ids.pop(player, None)

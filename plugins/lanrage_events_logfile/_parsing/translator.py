@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from lanrage_events import ConfigProblem, Event, EventDecodeError
 from lanrage_events.events import EventRegistry
@@ -70,18 +71,15 @@ class Translator:
         matches = self._parser.parse(line)
         problems = [_SLOW] if time.perf_counter() - started > self._slow_seconds else []
         before = roster.copy() if matches else None
-        events = []
-        for number, match in enumerate(matches):
-            own_id = f"{event_id}.{number}" if number else event_id
+        events: list[Event] = []
+        ids = (f"{event_id}.{number}" if number else event_id for number in count())
+        for match in matches:
             try:
-                event = self._builder.build(match, roster, own_id)
+                events += self._builder.build(match, roster, ids)
             except EventDecodeError as error:
                 reason = "; ".join(map(str, error.problems))
                 problems.append(
                     f"a line matches patterns.{match.rule} but is not a valid event: {reason}"
                 )
-            else:
-                if event is not None:
-                    events.append(event)
 
         return Translation(tuple(events), bool(matches), tuple(problems), before)

@@ -300,3 +300,43 @@ def test_a_warning_names_the_file_beside_one_that_is_wrong(tmp_path: Path) -> No
     [warning] = [one.text for one in check(file).draft.findings() if one.is_warning]
     assert "plugins.logfile.files.b.log: no file is called '" in warning
     assert "b.log'" in warning
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["/srv/a/logs/latest.log", "/srv/b/logs/latest.log"], ["Minecraft (a)", "Minecraft (b)"]),
+        (["/srv/mc1.log", "/srv/mc2.log"], ["Minecraft (mc1)", "Minecraft (mc2)"]),
+        (["/x/mc/latest.log", "/y/mc/logs/latest.log"], ["Minecraft (x)", "Minecraft (y)"]),
+        (["/srv/mc/logs/latest.log"], [None]),
+        (
+            ["/a/x/l.log", "/a/y/l.log", "/b/x/l.log"],
+            ["Minecraft (/a/x/l.log)", "Minecraft (y)", "Minecraft (b)"],
+        ),
+    ],
+)
+def test_servers_of_one_game_are_parties_named_by_their_folders(
+    paths: list[str], expected: list[str | None]
+) -> None:
+    plugin = LogfilePlugin(config(files=dict.fromkeys(paths, "minecraft")))
+
+    assert [file.party_name for file in plugin.files] == expected
+
+
+def test_parties_that_are_named_keep_their_names() -> None:
+    plain = {"preset": "minecraft"}
+    files = {
+        "/srv/a/latest.log": plain,
+        "/srv/b/latest.log": {**plain, "party_name": "Minecraft"},
+        "/srv/c/latest.log": {**plain, "party_id": "7"},
+        "/srv/d/latest.log": {"preset": "source"},
+    }
+
+    assert [file.party_name for file in LogfilePlugin(config(files=files)).files] == [
+        None,
+        "Minecraft",
+        None,
+        None,
+    ]
+    shared = LogfilePlugin(config(files=["/a.log", "/b.log"], preset="source", party_name="LAN"))
+    assert {file.party_name for file in shared.files} == {"LAN"}

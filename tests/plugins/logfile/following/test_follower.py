@@ -584,3 +584,59 @@ async def test_one_line_can_give_several_events_with_ids_of_their_own(
 
         assert [event.type for event in server.durable.events] == ["peer_joined", "notification"]
         assert len(set(server.ids)) == 2
+
+
+def line(text: str) -> str:
+    return f"[20:15:00] [Server thread/INFO]: {text}\n"
+
+
+BEGINS = line("Starting minecraft server version 1.21.4")
+
+
+async def test_who_was_there_before_is_counted_and_leaves_but_did_not_join(
+    evening: Any, tmp_path: Path, durable: Any
+) -> None:
+    log = tmp_path / "latest.log"
+    # Zoe left when the server started again.
+    append(log, joined("Zoe") + BEGINS + joined("Ann", "Bob") + left("Bob") + joined("Cid"))
+    async with evening(durable) as server:
+        append(log, joined("Dan"))
+        await server.settle()
+
+        assert server.seen == ["+Dan"]
+        assert durable.events[-1].count == 3
+
+    # It is still known after a restart, and then there is no one any more of whom no join was reported.
+    async with evening(durable) as server:
+        append(log, left("Ann") + joined("Ann") + left("Cid") + joined("Eve"))
+        await server.settle()
+        append(log, line("Stopping server") + left("Dan"))
+        await server.settle()
+
+    counts = [(server._short(event), getattr(event, "count", None)) for event in durable.events[1:]]
+    assert counts == [
+        ("-Ann", 2),
+        ("+Ann", 3),
+        ("-Cid", None),
+        ("+Eve", None),
+        ("-Dan", None),
+        ("-Ann", None),
+        ("-Eve", None),
+        ("server_stopped Minecraft", None),
+    ]
+
+
+@pytest.mark.slow
+async def test_what_is_read_silently_is_bounded(evening: Any, tmp_path: Path) -> None:
+    log = tmp_path / "latest.log"
+    append(log, BEGINS + joined("Ann"))
+    with log.open("r+b") as file:
+        file.seek(40_000_000)
+        file.write(b"\n")
+
+    append(log, joined("Bob"))
+    async with evening() as server:
+        append(log, left("Ann", "Bob"))
+        await server.settle()
+
+        assert server.seen == ["-Bob"]

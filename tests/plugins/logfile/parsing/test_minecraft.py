@@ -43,7 +43,7 @@ def short(event: Event) -> str:
 
 def truth(lines: list[str]) -> Iterator[str]:
     """Yield what happened, by words alone."""
-    here: set[str] = set()
+    here: list[str] = []
     is_up: bool | None = None
     for line in lines:
         text = line.split("]: " if "]: " in line else "[INFO] ", 1)[1]
@@ -51,23 +51,25 @@ def truth(lines: list[str]) -> Iterator[str]:
         name, _, login = text.partition("[")
         if " logged in with entity id " in login and not login.startswith("local]"):
             if name not in here:
+                here.append(name)
                 yield f"+{name}"
 
-            here.add(name)
             is_up = True
         elif rest and who in here:
             here.remove(who)
             yield f"-{who}"
         elif text.startswith("Done (") and " For help" in text:
-            here.clear()
             is_up = True
             yield "up"
         elif text.startswith(("Stopping server", "This crash report")):
+            yield from (f"-{name}" for name in here)
+            here.clear()
             if is_up is not False:
                 yield "down"
 
             is_up = False
         elif text.startswith("Starting "):
+            yield from (f"-{name}" for name in here)
             here.clear()
             is_up = is_up and None
 

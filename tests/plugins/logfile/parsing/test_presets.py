@@ -433,7 +433,7 @@ def test_a_change_of_the_map_is_not_a_join() -> None:
         "game_started cp_badlands",
     ]
     # The server crashed, so that no player left; the same number is given again.
-    assert short(translate("source", entered + connected + entered)) == ["+Ann", "+Ann"]
+    assert short(translate("source", entered + connected + entered)) == ["+Ann", "-Ann", "+Ann"]
     # She gave up while she loaded the map.
     assert short(translate("source", connected + left + left)) == []
 
@@ -453,8 +453,10 @@ def test_a_server_that_restarts_is_empty() -> None:
     assert short(events) == [
         "server_started Minecraft",
         "+Ann",
+        "-Ann",
         "server_started Minecraft",
         "+Ann",
+        "-Ann",
         "server_stopped stopped",
     ]
 
@@ -575,7 +577,7 @@ def test_a_match_after_a_restart_is_one_if_someone_is_there() -> None:
     ]
 
 
-def test_who_is_there_when_a_server_stops_still_leaves() -> None:
+def test_who_is_there_when_a_server_stops_leaves_once() -> None:
     lines = [
         "Ann[/10.0.0.1:50000] logged in with entity id 1 at (0.5, 64.0, 0.5)",
         "Stopping server",
@@ -583,7 +585,34 @@ def test_who_is_there_when_a_server_stops_still_leaves() -> None:
     ]
     text = "\n".join(f"[20:15:00] [Server thread/INFO]: {line}" for line in lines)
 
-    assert short(translate("minecraft", text)) == ["+Ann", "server_stopped stopped", "-Ann"]
+    assert short(translate("minecraft", text)) == ["+Ann", "-Ann", "server_stopped stopped"]
+
+
+def test_only_who_is_there_can_leave() -> None:
+    text = """
+    2022-01-26 18:30:00 [BAN] Bob was banned by Ann.
+    2022-01-26 18:30:15 [JOIN] Ann joined the game
+    2022-01-26 18:30:16 [KICK] Ann was kicked by <server>.
+    2022-01-26 18:30:16 [LEAVE] Ann left the game"""
+
+    assert short(translate("factorio", text)) == ["+Ann", "-Ann"]
+
+
+def test_who_left_in_a_crash_leaves_with_id_and_party_and_ids_of_events_of_their_own() -> None:
+    text = """
+    L 11/24/2025 - 20:15:00: "Ann<2><[U:1:1]><>" entered the game
+    L 11/24/2025 - 20:15:01: "Bob<3><[U:1:2]><>" entered the game
+    L 11/24/2025 - 20:16:00: server_message: "quit\""""
+
+    *left, stopped = translate("source", text, party_name="LAN", party_id="7")[2:]
+
+    assert short([*left, stopped]) == ["-Ann", "-Bob", "server_stopped stopped"]
+    assert [event.to_dict()["peer_id"] for event in left] == ["[U:1:1]", "[U:1:2]"]
+    assert {(event.to_dict()["party_name"], event.to_dict()["party_id"]) for event in left} == {
+        ("LAN", "7")
+    }
+    assert {event.time for event in left} == {stopped.time}
+    assert [event.id for event in [*left, stopped]] == ["2", "2.1", "2.2"]
 
 
 def test_patterns_of_ones_own_make_servers() -> None:
@@ -605,12 +634,15 @@ def test_patterns_of_ones_own_make_servers() -> None:
     assert [tuple(filter(None, map(event.get, keys))) for event in events] == [
         ("server_started", "quake", "quake"),
         ("peer_joined", "Ann"),
+        ("peer_left", "Ann"),
         ("server_stopped", "quake", "quake", "crashed"),
         ("server_started", "X", "Y"),
         ("peer_joined", "Ann"),
         # It crashed without a word, so no one is there.
+        ("peer_left", "Ann"),
         ("server_started", "quake", "quake"),
         ("peer_joined", "Ann"),
+        ("peer_left", "Ann"),
         ("server_stopped", "quake", "quake", "restarted"),
     ]
 
