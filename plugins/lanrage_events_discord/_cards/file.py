@@ -24,7 +24,8 @@ SCHEMA = (
     # What `lanrage-events outbox list` shows.
     """CREATE VIEW outbox_list AS
     SELECT card, webhook, party,
-        CASE WHEN reason <> '' THEN 'stopped' WHEN is_due OR message IS NULL THEN 'waiting'
+        CASE WHEN reason <> '' THEN 'stopped' WHEN is_due OR is_requested OR message IS NULL
+            THEN 'waiting'
             ELSE 'shown' END AS state,
         CASE WHEN is_over THEN 'yes' ELSE 'no' END AS over,
         CASE WHEN message IS NOT NULL THEN strftime('%Y-%m-%d %H:%M:%SZ', posted_at, 'unixepoch')
@@ -37,6 +38,7 @@ SCHEMA = (
             json_extract(cards.content, '$.is_over') AS is_over,
             json_extract(cards.content, '$.is_done') OR json_extract(cards.content, '$.is_removed')
                 AS is_gone,
+            json_extract(cards.content, '$.is_requested') AS is_requested,
             json_extract(cards.content, '$.posted_at') AS posted_at,
             json_extract(cards.content, '$.message_id') AS message,
             json_extract(cards.content, '$.stopped') AS reason
