@@ -25,6 +25,7 @@ from .._publisher import publish
 from .checkpoint import Sample, digest
 from .file import OpenedFile
 from .folder import Folder
+from .history import read_silently
 from .lines import Line
 from .positions import Position, PositionStore
 from .reader import LogReader
@@ -39,8 +40,6 @@ SAVE_EVENTS = 32
 SAVE_SECONDS = 1.0
 # A file that was never read and grows beside an open one that does not for so long is the live one.
 QUIET_SECONDS = 60.0
-# About two seconds of reading. A server that writes more since its start has players who are not known.
-LEARNED_BYTES_MAX = 33_554_432
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 # About two minutes: what a transform needs, such as a list of names, may be back by then.
@@ -261,7 +260,14 @@ class Follower:
 
         reader = self._start(next_start)
         if at_end:
-            await self._learn(reader)
+            try:
+                self._check_not_written(reader)
+                self._position.roster = await read_silently(
+                    reader, self._translator, self._check_stopped
+                )
+            except BaseException:
+                reader.close()
+                raise
 
         if self._is_new:
             self._announce(f"following '{self.name}' from its {start}")
@@ -277,33 +283,6 @@ class Follower:
         self._announce(f"following '{self.name}', which is {kind}")
         await self._begin_file(reader, next_start)
         return reader
-
-    async def _learn(self, reader: LogReader) -> None:
-        """Read silently who is there already, up to where a reader begins."""
-        roster = self._position.roster = Roster()
-        end = reader.offset
-        before: LogReader | None = None
-        try:
-            self._check_not_written(reader)
-            begin = max(0, end - LEARNED_BYTES_MAX)
-            before = LogReader.open(reader.file.path, self._translator.encoding, begin)
-            self._translator.look_at(reader.written())
-            while (lines := before.read(end=end)) is not None:
-                for line in lines:
-                    text = before.decode(line)
-                    if text is not None:
-                        self._translator.translate(text, roster, "")
-
-                await checkpoint()
-                self._check_stopped()
-        except BaseException:
-            reader.close()
-            raise
-        finally:
-            if before is not None:
-                before.close()
-
-        roster.unreported = set(roster.present)
 
     def _start(self, start: Start) -> LogReader:
         """Open a file, at the beginning of a line."""

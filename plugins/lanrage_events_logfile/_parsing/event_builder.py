@@ -111,7 +111,9 @@ class EventBuilder:
             if not roster.join(player, name or player, found.get("peer_id")):
                 return []
 
-            self._count(found, roster)
+            if not roster.unreported.isdisjoint(roster.present):
+                found.setdefault("count", len(roster.present))
+
         elif match.rule == PeerLeft.type and player is not None and self._tracks_players:
             return self._leave([player], roster, time, ids, found)
         elif match.rule == GameStarted.type:
@@ -143,24 +145,23 @@ class EventBuilder:
     ) -> list[Event]:
         """Remove those of the players who are there, and return their leaves.
 
+        While someone is there whose join was not reported, only the log knows how many are there.
+
         :param found: the fields of the line, if it says that they left
         """
         left = []
         for player in players:
             fields = self._constants_of(PeerLeft.type) if found is None else found
+            counts = not roster.unreported.isdisjoint(roster.present)
             name, peer_id = roster.leave(player, fields.get("peer_name"))
             if name is not None:
                 fields |= {"peer_name": name, "peer_id": peer_id}
-                self._count(fields, roster)
+                if counts:
+                    fields.setdefault("count", len(roster.present))
+
                 left.append(self._event(PeerLeft.type, fields, time, ids))
 
         return left
-
-    @staticmethod
-    def _count(found: dict[str, Any], roster: Roster) -> None:
-        """Add how many are there, which only the log knows while some were there before."""
-        if not roster.unreported.isdisjoint(roster.present):
-            found.setdefault("count", len(roster.present))
 
     def _constants_of(self, event_type: str) -> dict[str, Any]:
         """Return the fields that the configuration has."""

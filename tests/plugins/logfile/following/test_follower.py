@@ -617,7 +617,7 @@ async def test_who_was_there_before_is_counted_and_leaves_but_did_not_join(
     assert counts == [
         ("-Ann", 2),
         ("+Ann", 3),
-        ("-Cid", None),
+        ("-Cid", 2),
         ("+Eve", None),
         ("-Dan", None),
         ("-Ann", None),
