@@ -90,6 +90,10 @@ class Folder:
 
         return None
 
+    def leave(self, file: OpenedFile, end: int) -> None:
+        """Note how many bytes of a file were read when another one is begun."""
+        self._siblings.left_at[file.stat().st_ino] = end
+
     @property
     def unread(self) -> Mapping[Path, bool]:
         """The other files that match and grow; False if their lines are in the open file, too."""

@@ -200,6 +200,7 @@ class Follower:
 
     async def _catch_up(self) -> None:
         while True:
+            await checkpoint()
             self._check_stopped()
             reader = self._reader or await self._open()
             if reader is None:
@@ -208,7 +209,7 @@ class Follower:
             self._check_not_written(reader)
             await self._read_on(reader)
             if reader.was_replaced(self._position.mark):
-                logger.info("'%s' was truncated or replaced, reading from its beginning", self.name)
+                logger.info("'%s' was truncated or replaced", self.name)
                 self._close()
             elif (start := self._successor(reader)) is not None:
                 # The server may have written to the old file meanwhile.
@@ -317,6 +318,7 @@ class Follower:
         # Without a wildcard, no file is picked by its age.
         if self._folder.is_pattern:
             self._position.leave()
+            self._folder.leave(reader.file, reader.end)
 
         reader.close()
         logger.info("'%s': continuing with '%s'", self.name, start.path.name)

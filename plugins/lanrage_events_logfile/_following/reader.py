@@ -60,11 +60,16 @@ class LogReader:
         self.file.close()
 
     @property
+    def end(self) -> int:
+        """How many bytes of the file were read, also of an incomplete line."""
+        return self._splitter.position + self._zeros
+
+    @property
     def lag_bytes(self) -> int:
         """How many bytes of the file are not read yet, as far as known."""
         if not self.file.packed:
             with suppress(OSError):
-                return max(0, self.file.size() - self._splitter.position - self._zeros)
+                return max(0, self.file.size() - self.end)
 
         return 0
 

@@ -51,6 +51,8 @@ class Siblings:
     def __init__(self) -> None:
         self.unread: dict[Path, bool] = {}
         """the files that grow and are not read; False if the lines are in the open file, too"""
+        self.left_at: dict[int, int] = {}
+        """by inode, the size of files when they were left, which may have an incomplete line"""
 
     def next(
         self,
@@ -69,6 +71,8 @@ class Siblings:
         :param current: the status of the open file
         """
         position.seen = _present(matching, age, position, current)
+        inodes = {found.status.st_ino for found in matching}
+        self.left_at = {inode: end for inode, end in self.left_at.items() if inode in inodes}
         opened = next((found for found in matching if _is(found, current)), None)
         others = [
             found
@@ -76,7 +80,7 @@ class Siblings:
             if found is not opened and found.status.st_size and not is_double(found, matching)
         ]
         newer = sorted((found for found in others if found.age > age), key=lambda found: found.age)
-        start = _new(newer, position, position.seen) or _left(others, position)
+        start = _new(newer, position, position.seen) or self._left(others, position)
         grown = [found for found in others if _has_grown(found, position.seen)]
         self.unread = dict.fromkeys((found.path for found in grown), True)
         if opened is not None and not is_double(opened, matching):
@@ -93,6 +97,16 @@ class Siblings:
             start = Start(newest.path, position.seen[newest.status.st_ino].size)
 
         return start
+
+    def _left(self, others: Iterable[Found], position: Position) -> Start | None:
+        """Return a file that was read, and has grown since the next one was begun."""
+        for found in others:
+            for mark in position.done:
+                read = max(mark.offset, self.left_at.get(mark.inode, 0))
+                if found.status.st_size > read and _is_left(found, mark):
+                    return Start(found.path, mark.offset, mark)
+
+        return None
 
 
 def is_double(found: Found, matching: Collection[Found]) -> bool:
@@ -164,16 +178,6 @@ def _new(newer: Iterable[Found], position: Position, files: dict[int, Seen]) -> 
 
         with suppress(OSError), closing(OpenedFile(found.path, "utf-8")) as file:
             files[inode] = Seen(known, _head(file, known))
-
-    return None
-
-
-def _left(others: Iterable[Found], position: Position) -> Start | None:
-    """Return a file that was read, and has grown since the next one was begun."""
-    for found in others:
-        for mark in position.done:
-            if found.status.st_size > mark.offset and _is_left(found, mark):
-                return Start(found.path, mark.offset, mark)
 
     return None
 

@@ -101,6 +101,26 @@ async def test_a_file_that_was_left_and_grows_is_live_again(
         assert len(set(server.ids)) == 5
 
 
+@pytest.mark.parametrize("rest", ["[20:15:00] [Server thr", "\0" * 100])
+async def test_two_files_with_an_incomplete_line_are_not_read_in_turns_for_ever(
+    evening: Any, tmp_path: Path, durable: Any, rest: str
+) -> None:
+    first, second = tmp_path / "1.log", tmp_path / "2.log"
+    append(first, "", 1)
+    for _ in range(2):
+        async with evening(durable, path=tmp_path / "*.log") as server:
+            append(first, rest, 2)
+            await server.settle()
+            append(second, rest, 3)
+            await server.settle()
+            append(first, "\n" + joined("Ann") + left("Ann") + rest, 4)
+            await server.settle()
+            append(second, "\n" + joined("Bob") + left("Bob") + rest, 5)
+            await server.settle()
+
+    assert server.seen == ["+Ann", "-Ann", "+Bob", "-Bob"] * 2
+
+
 async def test_another_file_that_grows_unread_is_said_and_read_when_the_first_is_quiet(
     evening: Any, tmp_path: Path
 ) -> None:
