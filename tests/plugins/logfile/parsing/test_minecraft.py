@@ -1,7 +1,7 @@
 """The preset ``minecraft`` on real logs, counted here without any of its expressions.
 
 ``minecraft.txt`` has what matters of the logs of servers of many kinds and ages, with other names,
-addresses, ids and places. On the whole logs of 30 servers, 1,900 files, it finds 8,471 of 8,471 joins.
+addresses, ids and places. On the 1,882 whole logs of 30 public servers it finds 8,471 of 8,471 joins.
 """
 
 from __future__ import annotations
