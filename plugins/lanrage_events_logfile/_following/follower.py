@@ -188,7 +188,8 @@ class Follower:
         if self.problem is not None:
             delay = self._retry_seconds
         elif any(self.unread.values()):
-            delay = self._grown_at + QUIET_SECONDS - anyio.current_time()
+            # At least a moment, since the sum may be rounded down.
+            delay = max(0.05, self._grown_at + QUIET_SECONDS - anyio.current_time())
 
         with anyio.move_on_after(delay) as scope:
             await self._wake.wait()
