@@ -382,6 +382,7 @@ def test_commands_that_cannot_be_used_are_reported_beside(
 # events
 
 
+@pytest.mark.slow
 def test_event_types_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["events"]) == 0
     output = capsys.readouterr()

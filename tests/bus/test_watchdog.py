@@ -155,6 +155,7 @@ async def test_nothing_remains_of_hook_timeouts_that_were_used_once() -> None:
         assert len([one for one in living_watchdogs() if id(one) not in others]) <= 2
 
 
+@pytest.mark.slow
 async def test_subscription_takes_little_memory() -> None:
     async with EventBus() as bus:
         for _ in range(10):

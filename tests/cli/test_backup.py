@@ -63,6 +63,7 @@ def test_a_restored_state_folder_is_what_it_was(command: Command) -> None:
     assert os.listdir("deep/er") == ["state"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_empty_may_be_where_a_disk_is_mounted(command: Command) -> None:
     for folder in ("copy", "other"):
         Path(folder).mkdir()

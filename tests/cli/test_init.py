@@ -42,6 +42,7 @@ def test_only_the_owner_can_read_it(command: Command) -> None:
     assert Path("lanrage.yaml").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_the_variable_sets_the_webhook(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     command("init")
     monkeypatch.setenv("DISCORD_WEBHOOK_URL", "https://evil.example/api/webhooks/1/x")
@@ -50,6 +51,7 @@ def test_the_variable_sets_the_webhook(command: Command, monkeypatch: pytest.Mon
     assert "plugins.discord.webhook_url: the webhook URL does not lead to Discord" in output
 
 
+@pytest.mark.slow
 def test_all_its_examples_together_pass_the_check(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,7 @@ def test_kinds_that_are_not_possible(
     assert tree(folder) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_of_the_model_is_left_in_what_it_writes(folder: Path, kind: str) -> None:
     assert main(["new-plugin", "motd", "--kind", kind]) == 0

@@ -89,6 +89,7 @@ def test_show_prints_the_body_and_the_reason(outbox: list[int], run: Run) -> Non
     assert "there is no entry 999" in err
 
 
+@pytest.mark.slow
 def test_retry_makes_dead_letters_pending_again(
     outbox: list[int], run: Run, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_the_view_of_the_page_is_listed(tmp_path: Path, run: Run) -> None:
     assert "BOARD  TITLE  PROBLEM\n1      -      -\n" in run()[1]
 
 
+@pytest.mark.slow
 def test_views_as_json_and_up_to_a_limit(tmp_path: Path, run: Run) -> None:
     put(tmp_path / "pager.boards", "Hall A", "Hall B", "Hall C")
     boards = json.loads(run("--json", "--limit", "2")[1])["boards"]

@@ -186,6 +186,7 @@ async def reject(scene: Scene, reloader: Reloader) -> str:
     return "\n".join(problems)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["lanrage.yaml", "soft", "hard"])
 async def test_a_log_that_would_write_to_the_configuration_is_rejected(
     scene: Scene, tmp_path: Path, path: str
@@ -645,6 +646,7 @@ async def test_a_plugin_that_fails_to_read_templates_goes_on(
     assert "no disk" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_template_with_errors_is_named_and_tried_again_by_the_next_reload(
     scene: Scene, words: Path, tmp_path: Path
 ) -> None:

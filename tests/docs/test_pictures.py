@@ -28,6 +28,7 @@ def load_picture(name: str) -> Any:
     return module
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_demo_is_what_the_demo_prints() -> None:
     drawn = load_picture("demo_picture").draw()
     message = "it changed: run python docs/_ext/demo_picture.py"

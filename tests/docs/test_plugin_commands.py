@@ -53,6 +53,7 @@ def test_the_example_prints_what_the_page_says(command: Command) -> None:
     assert codes == [ExitCode.DONE, ExitCode.DONE, ExitCode.FAILED, ExitCode.FAILED, 2]
 
 
+@pytest.mark.slow
 def test_its_help_is_read_without_importing_it(command: Command) -> None:
     code, shown = command("--help")
 

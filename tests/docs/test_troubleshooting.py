@@ -95,6 +95,7 @@ def test_the_page_quotes_lines() -> None:
     assert len(SAID) >= 8
 
 
+@pytest.mark.slow
 def test_a_line_that_nobody_writes_would_be_found() -> None:
     assert is_written("webhook 'default' works again")
     assert not is_written("webhook 'default' is on holiday")

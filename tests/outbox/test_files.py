@@ -339,6 +339,7 @@ HOLDER = """
 """
 
 
+@pytest.mark.slow
 async def test_a_second_process_is_rejected_with_the_first_one(path: Path) -> None:
     with start_script(HOLDER, path) as holder:
         assert say_when_ready(holder) == "ready"
@@ -742,6 +743,7 @@ async def test_a_folder_that_vanishes_does_not_keep_it_from_closing(path: Path) 
         assert await outbox.pending() == []
 
 
+@pytest.mark.slow
 async def test_a_file_that_another_process_locks_too_long_is_an_error(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

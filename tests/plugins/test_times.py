@@ -182,6 +182,7 @@ def test_rich_presence_shows_only_a_start_that_discord_shows(folder: Path, race:
     assert view.activity.start is None or view.activity.start >= 1
 
 
+@pytest.mark.slow
 @given(st.floats() | st.from_regex(r"[0-9]{1,45}(d|h|m|s|ms)", fullmatch=True))
 @example("9" * 45 + "d")
 @example(float("inf"))

@@ -268,6 +268,7 @@ def test_a_check_writes_no_key(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from(["Ann", "ANN", "mod_x", "mod_x y", "Bob", "a player"])
     | st.text(max_size=8),

@@ -431,6 +431,7 @@ def test_a_card_is_shown_by_the_plugin_of_the_configuration(show: Show) -> None:
     assert "Friday LAN" not in show("party_card", json=True).out.split('"embeds"')[0]
 
 
+@pytest.mark.slow
 def test_a_card_in_a_forum_is_shown_with_its_title(show: Show) -> None:
     Path("lanrage.yaml").write_text(
         "plugins:\n  parties:\n  discord: {cards: [{thread: true}]}\n", "utf-8"

@@ -236,6 +236,7 @@ def test_a_message_is_drawn_with_its_picture_and_its_buttons() -> None:
     assert labels == ["title", "description", "button label", "button url", "buttons", "message"]
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_nothing_in_a_message_commands_the_terminal(text: str) -> None:
     hostile = f"\x1b[2J\x9b31m\x07{text}\u202e"

@@ -111,6 +111,7 @@ async def http(client: Client, request: pytest.FixtureRequest) -> AsyncIterator[
             yield http
 
 
+@pytest.mark.slow
 async def test_no_answer_and_no_log_shows_a_secret(
     http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:

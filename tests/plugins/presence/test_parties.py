@@ -385,6 +385,7 @@ def test_an_event_that_is_published_twice_counts_once(events: list[PartyEvent]) 
     assert once.shown() == twice.shown()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from(["Ann", "Ben", "Cy"])), max_size=30))
 def test_who_is_in_a_party_is_who_joined_and_has_not_left(steps: list[tuple[bool, str]]) -> None:
     present: set[str] = set()

@@ -523,6 +523,7 @@ async def test_an_online_check_logs_no_secret(
     assert services.telegram.token not in caplog.text
 
 
+@pytest.mark.slow
 async def test_all_words_of_a_secret_are_masked(services: Any) -> None:
     services.other.answers.append(lambda r: httpx.Response(401, text=r.headers["X-Key"]))
     target = {**OTHER, "headers": {"X-Key": "hidden-first hidden-last"}}

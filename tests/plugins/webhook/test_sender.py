@@ -40,6 +40,7 @@ async def send(
         )
 
 
+@pytest.mark.slow
 async def test_each_status_has_its_outcome() -> None:
     for status in range(200, 600):
         outcome = await send(httpx.Response(status, text="because"))

@@ -135,6 +135,7 @@ async def test_cleared_webhook_gets_nothing_and_what_waits_is_kept(running: Runn
         assert "Bob" not in str(new.messages)
 
 
+@pytest.mark.slow
 async def test_what_is_cleared_during_a_request_is_reported_once(running: Running) -> None:
     discord = StandInDiscord(latency=2)
     async with running(discord) as s:

@@ -259,6 +259,7 @@ async def test_another_webhook_may_be_tested_at_once(running: Running) -> None:
         assert (await s.post("/test", {}))["delivered"]
 
 
+@pytest.mark.slow
 async def test_long_wait_for_the_limit_is_reported_at_once(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()

@@ -71,6 +71,7 @@ def test_each_problem_has_its_place(tmp_path: Path, cards: str, text: str) -> No
     assert any(place in one and text in one for one in problems), problems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cards", ["true", "false", "", "[]", '"true"', "[{bump: never}]"])
 def test_what_is_right_has_no_problem(tmp_path: Path, cards: str) -> None:
     assert load(tmp_path, cards) == []

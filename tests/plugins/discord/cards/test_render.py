@@ -66,6 +66,7 @@ def test_the_same_party_has_the_same_body_whenever_it_is_rendered() -> None:
     assert json.loads(json.dumps(card)) == card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("others", [3, 29])
 def test_a_long_name_leaves_room_for_the_others(language: str, others: int) -> None:

@@ -130,6 +130,7 @@ def test_an_event_that_goes_nowhere_is_no_success(command: Command, event: str, 
     assert text in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("party", "post"), [("Red", "Red"), ("", "Lobby")])
 def test_the_forum_post_is_named(
     command: Command, write_config: Callable[..., None], party: str, post: str
@@ -144,6 +145,7 @@ def test_the_forum_post_is_named(
     )
 
 
+@pytest.mark.slow
 def test_what_a_card_shows_is_no_message(
     command: Command, write_config: Callable[..., None]
 ) -> None:
@@ -188,6 +190,7 @@ def test_the_webhook_of_the_setup_page_counts(command: Command) -> None:
     assert "webhook 'default': with a notification, and no mention" in output
 
 
+@pytest.mark.slow
 def test_what_was_chosen_on_the_setup_page_is_the_reason(command: Command) -> None:
     Path("lanrage.yaml").write_text("state_folder: state\nplugins: {discord: }\n")
     Path("state").mkdir()
@@ -212,6 +215,7 @@ def test_what_was_chosen_on_the_setup_page_is_the_reason(command: Command) -> No
     assert "no webhook is named 'gamse', known: games, did you mean 'games'?" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("then", "meanwhile"),
     [

@@ -82,6 +82,7 @@ async def test_ten_minutes_after_it_was_put_an_event_is_another() -> None:
     assert [id for id in "abc" if earlier.find("main", id, body(id))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.either_backend
 async def test_of_a_large_backlog_the_last_ones_are_known() -> None:
     async with Outbox() as outbox:

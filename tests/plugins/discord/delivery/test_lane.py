@@ -765,6 +765,7 @@ async def test_wait_is_reported_with_its_length_and_its_reason(
     assert line.startswith(f"webhook 'default' waits 1 h because {why}: too many requests")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "why"),
     [

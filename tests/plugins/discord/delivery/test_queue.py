@@ -62,6 +62,7 @@ async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
 SMALL: dict[str, Any] = {"incoming_size": 3, "batch_size": 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taken", [1, 4, 5])
 async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(taken: int) -> None:
     delivered: list[int] = []

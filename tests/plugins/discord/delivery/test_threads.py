@@ -541,6 +541,7 @@ async def test_template_that_is_none_stops_the_start(template: str, error: str) 
             raise AssertionError("it must not start")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

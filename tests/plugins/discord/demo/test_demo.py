@@ -81,6 +81,7 @@ async def test_who_comes_back_at_once_is_one_line_and_no_message() -> None:
     assert text.index(back) < text.index("🔁 Cleo reconnected")
 
 
+@pytest.mark.slow
 async def test_the_card_of_the_evening_is_one_message() -> None:
     discord = StandInDiscord()
     summary, text = await play_to(discord)
@@ -105,6 +106,7 @@ async def test_the_card_of_the_evening_is_one_message() -> None:
     assert "🥇 Ann · 3h 0m" in scene
 
 
+@pytest.mark.slow
 async def test_a_terminal_shows_the_card_as_one_frame_that_changes() -> None:
     _, text = await play_to(StandInDiscord(), force_terminal=True, legacy_windows=False)
     scene = text[text.index("one message has shown all of it") : text.index("▸ 03:00")]
@@ -115,6 +117,7 @@ async def test_a_terminal_shows_the_card_as_one_frame_that_changes() -> None:
     assert all(part.count("Friday LAN") == 1 for part in drawn)
 
 
+@pytest.mark.slow
 async def test_what_happens_at_night_is_one_message_in_the_morning() -> None:
     discord = StandInDiscord()
     _, text = await play_to(discord)
@@ -134,6 +137,7 @@ def test_what_was_lost_or_rejected_is_not_a_success(delivered: int, rejected: in
     assert Summary(12, delivered, 2, 3, rejected).exit_code == 1
 
 
+@pytest.mark.slow
 async def test_a_burst_becomes_few_messages() -> None:
     summary, text = await play_to(StandInDiscord())
     assert summary.messages < summary.events / 2

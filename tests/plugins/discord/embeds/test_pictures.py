@@ -274,6 +274,7 @@ async def test_a_folder_that_does_not_answer_is_waited_for_once(
         assert problems == [f"drive: there is no file '{number}.png' beside the template"]
 
 
+@pytest.mark.slow
 def test_all_previews_keep_at_most_32_mib(tmp_path: Path) -> None:
     pictures = Pictures([tmp_path])
     for number in range(6):

@@ -209,6 +209,7 @@ def test_times_are_those_of_the_reader() -> None:
 # What is rejected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("duration", "text"),
     [

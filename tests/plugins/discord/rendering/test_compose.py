@@ -509,6 +509,7 @@ def test_times_of_a_line_span_from_its_earliest_to_its_latest() -> None:
     assert description(batch, catch_up=True).startswith(f"<t:{start}:t>–<t:{start + 300}:t> ")
 
 
+@pytest.mark.slow
 def test_expired_events_are_shown_beside_the_first_message(broken_limits: BrokenLimits) -> None:
     batch = [entry(n, f"player {n:04}") for n in range(900)]
     first, *others = composed(batch, expired={"peer_joined": 3, "game_ended": 1, "peer_left": 0})

@@ -133,6 +133,7 @@ def test_two_filters_add_up_or_are_an_error(
         assert text == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", list(combinations(sorted(NAMES), 3)))
 def test_three_filters_add_up_in_any_order_or_are_an_error(
     render: Render, problems: list[str], names: tuple[str, str, str]
@@ -150,6 +151,7 @@ def test_three_filters_add_up_in_any_order_or_are_an_error(
         assert len(problems) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["lines", "code", "code_text", "link_text", "markdown", "urlencode"]
 )

@@ -268,6 +268,7 @@ def test_a_plain_card_takes_nothing_from_the_users_other_templates(tmp_path: Pat
     assert problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "cause"),
     [

@@ -42,6 +42,7 @@ def renderer(tmp_path: Path) -> Renderer:
     return renderer_of(tmp_path, "{{ peer_name | mention_player }} is here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "id", "user"),
     [

@@ -156,7 +156,7 @@ def test_subclasses_of_third_parties_are_matched_by_their_base_type() -> None:
             {"webhooks": {"main": {"url": "https://evil.example/api/webhooks/1/abcdefg"}}},
             "webhooks.main.url",
         ),
-        ({"webhook_url": URL, "routes": [{"mention": {"roles": ["admins"]}}]}, "pattern"),
+        ({"webhook_url": URL, "routes": [{"mention": {"roles": ["admins"]}}]}, "expected an id"),
         ({"invite_url": "https://example.org"}, "invite"),
     ],
 )

@@ -549,6 +549,7 @@ async def test_times_that_are_off_hold_a_leave_no_longer_than_it_may(
         assert p.posted() == [(pytest.approx(expected, abs=0.2), "👋 Ann left | Left LAN")]
 
 
+@pytest.mark.slow
 async def test_a_leave_that_expires_while_it_is_held_is_counted_and_not_reported() -> None:
     async with party(max_age={"peer_left": "10s"}) as p:
         await p.leave("Ann")

@@ -61,6 +61,7 @@ def test_lines_are_read_as_json_reads_them(items: list[Any], end: str) -> None:
     assert run(read_lines(body.encode())) == items
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.text('[]{}",:1e.-+truefalsn \n\\u0aé', max_size=40))
 def test_nothing_else_is_taken_for_an_array(text: str) -> None:

@@ -192,6 +192,7 @@ async def test_an_empty_id_is_rejected_each_time(
     assert plugin.events == []
 
 
+@pytest.mark.slow
 async def test_a_token_comes_from_a_variable_or_a_file(
     serve: Serve,
     folder: Path,

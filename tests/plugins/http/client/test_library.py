@@ -483,6 +483,7 @@ async def test_threads_share_a_client_and_tasks_share_another(serve: Serve) -> N
     assert sorted(titles(published)) == sorted([*map(str, range(10))] * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -309,6 +309,7 @@ async def test_a_token_is_described_if_there_is_one(client: Client) -> None:
     assert document["paths"]["/readyz"]["get"]["security"] == []
 
 
+@pytest.mark.slow
 async def test_the_description_follows_the_plugins(client: Client) -> None:
     async with serving(client, post=Post(*ROUTES)) as (bus, http, _):
         first = (await http.get("/api/openapi.json")).content

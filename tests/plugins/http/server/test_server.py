@@ -615,6 +615,7 @@ async def test_a_socket_without_these_options_will_do(
             assert raw_socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "status"),
     [

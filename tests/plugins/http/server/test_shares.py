@@ -90,6 +90,7 @@ def test_few_can_all_be_taken() -> None:
     assert take(shares(1), "192.0.2.1") == 1
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 40),
     st.lists(st.tuples(st.booleans(), st.sampled_from(ADDRESSES)), max_size=200),

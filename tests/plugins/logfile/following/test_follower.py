@@ -162,6 +162,7 @@ async def test_a_replaced_file_with_the_same_beginning_is_noticed(
         assert server.seen == ["+Ann", "+Bob", "+Cid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_stopped", [False, True])
 async def test_the_rest_of_a_copied_and_truncated_file_is_read_from_the_copy(
     evening: Any, tmp_path: Path, is_stopped: bool, durable: Any

@@ -224,6 +224,7 @@ async def test_a_copy_of_what_was_read_is_not_new(
         assert server.seen[4:] == ["+Cid", "-Cid"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["server.log", "*.log"])
 @pytest.mark.parametrize("is_moved", [False, True])
 @pytest.mark.parametrize("is_stopped", [False, True])

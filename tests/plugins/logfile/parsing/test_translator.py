@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from lanrage_events.events import EventRegistry
 from lanrage_events_logfile import FileConfig
 from lanrage_events_logfile._parsing import Roster, Translator
@@ -23,6 +25,7 @@ def test_a_line_that_takes_long_to_match_is_a_problem_and_gives_its_event() -> N
     assert translator().translate(LINE.format("Ann"), Roster(), "1").problems == ()
 
 
+@pytest.mark.slow
 def test_a_server_with_very_many_players_does_not_fill_the_memory() -> None:
     minecraft, roster = translator(), Roster()
     for number in range(5000):
