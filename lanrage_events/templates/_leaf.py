@@ -15,11 +15,13 @@ from jinja2 import (
     Environment,
     StrictUndefined,
     Template,
+    TemplateAssertionError,
     TemplateSyntaxError,
     nodes,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from .._hints import did_you_mean
 from .._own_file import OwnFile
 from ..yaml import Text
 from ._cleaning import UNKNOWN, clean
@@ -40,6 +42,7 @@ from ._tree import (
     has_constants,
     keep_own_blanks,
     keeps_lines,
+    lines_of_filters,
     names_of,
     own_beginning,
 )
@@ -60,6 +63,7 @@ _SHORT_VALUE_CHARACTERS = 32
 # A character has at most 2 units in UTF-16, and 4 bytes in UTF-8.
 _MOST_FOR_A_CHARACTER = 4
 
+_NO_FILTER = re.compile(r"No filter named '(\w+)'\.")
 _OWN_BREAK = re.compile(r"\s*\n\s*")
 
 # Types whose values are never written as empty text.
@@ -141,6 +145,8 @@ class TemplateLeaf:
     required: bool = False
     """whether there is something to show even if all its values are empty texts: then it is ``?``
     instead of empty"""
+    meaningless: Mapping[str, str] = field(default_factory=dict)
+    """the filters that mean nothing in this leaf, each with why; that is reported as a warning"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,10 @@ class Compiled:
     """those it was compiled with, kept since their ids are in the key"""
     variables: Sequence[str] = ()
     """the names that it sets for other leaves"""
+    length: int | None = None
+    """how many values a loop has, None if that depends on the event"""
+    meaningless: Mapping[str, int] = field(default_factory=dict)
+    """the filters that mean nothing in it, each with its line in the file"""
 
 
 class CompiledLeaf:
@@ -189,6 +199,10 @@ class CompiledLeaf:
         """what makes the text of the same event another one each time, and its line in the file"""
         self.variables: Sequence[str] = ()
         """the names that it sets for other leaves, or that another one sets for it"""
+        self.length: int | None = None
+        """how many values a loop has, None if that depends on the event"""
+        self.meaningless: Mapping[str, int] = {}
+        """the filters that mean nothing in it, each with its line in the file"""
         self._source = source
         self._template: Template | None = None
         self._parts: Parts | None = None
@@ -224,7 +238,11 @@ class CompiledLeaf:
         key = (self.file, self._source, self.leaf, filters)
         known = _KNOWN.get(key)
         if known is None:
-            known = self._compile(environment, marking, text)
+            try:
+                known = self._compile(environment, marking, text)
+            except TemplateAssertionError as error:
+                raise _with_hint(error, environment) from None
+
             if not known.depends_on_words:
                 if len(_KNOWN) >= _KNOWN_MAX:
                     _KNOWN.clear()
@@ -233,7 +251,8 @@ class CompiledLeaf:
 
         self.names, self.beginning, self._parts = known.names, known.beginning, known.parts
         self.unsteady = known.unsteady
-        self.variables = known.variables
+        self.variables, self.length = known.variables, known.length
+        self.meaningless = known.meaningless
         self._finalize = environment.finalize or str
         if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
             [(name, _)] = self._parts
@@ -273,6 +292,10 @@ class CompiledLeaf:
             unsteady,
             depends_on_words or bool(self.leaf.context),
             marking.filters,
+            meaningless={
+                name: first + line
+                for name, line in lines_of_filters(tree, self.leaf.meaningless).items()
+            },
         )
 
     def render(self, names: Names, value_limit: int | None = None) -> Any:
@@ -362,6 +385,19 @@ class CompiledLeaf:
             return " ".join(line.strip() for line in text.splitlines())
 
         return text
+
+
+def _with_hint(error: TemplateAssertionError, environment: Environment) -> TemplateSyntaxError:
+    """Return the error of a filter that there is not, with the name that was most likely meant."""
+    unknown = _NO_FILTER.fullmatch(error.message or "")
+    known = (name for name in environment.filters if name.isidentifier())
+    hint = did_you_mean(unknown[1], known) if unknown else ""
+    if unknown is None or not hint:
+        return error
+
+    better = TemplateSyntaxError(f"No filter named '{unknown[1]}'{hint}", error.lineno)
+    better.translated = True  # its text is the message alone
+    return better
 
 
 def _first(names: Iterable[str], values: Mapping[str, object]) -> object:

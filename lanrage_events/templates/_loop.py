@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from importlib.resources.abc import Traversable
+from typing import cast
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
@@ -56,6 +57,7 @@ class Loop(CompiledLeaf):
             message = f"'{taken}' means something already: give the variable another name"
             raise _error(message, loop.lineno)
 
+        length = _length(loop)
         pairs = [
             nodes.Pair(nodes.Const(name), nodes.Name(name, "load"), lineno=loop.lineno)
             for name in (*variables, "loop")
@@ -65,7 +67,15 @@ class Loop(CompiledLeaf):
         loop.body = [nodes.Output([call], lineno=loop.lineno)]
         code = environment.compile(tree, filename=self.file)
         return Compiled(
-            names, None, None, code, unsteady, depends_on_words, marking.filters, variables
+            names,
+            None,
+            None,
+            code,
+            unsteady,
+            depends_on_words,
+            marking.filters,
+            variables,
+            length,
         )
 
     def each(self, names: Names) -> Iterator[Names]:
@@ -100,6 +110,29 @@ def _parse(environment: Environment, text: str) -> tuple[nodes.Template, nodes.F
         raise _error(f"expected a loop such as {_EXAMPLE}", 1)
 
     return tree, loop
+
+
+def _length(loop: nodes.For) -> int | None:
+    """Return how many values a loop has, None if that depends on the event."""
+    values = cast(nodes.Expr, loop.iter)
+    called = values.node if isinstance(values, nodes.Call) and not values.kwargs else None
+    try:
+        if isinstance(called, nodes.Name) and called.name == "range":
+            arguments = cast(nodes.Call, values).args
+            value: object = range(*(argument.as_const() for argument in arguments))
+        else:
+            value = values.as_const()
+    except nodes.Impossible:
+        return None
+
+    if not isinstance(value, Iterable):
+        message = f"expected a loop over a list, such as {_EXAMPLE}, found {value!r}"
+        raise _error(message, loop.lineno)
+
+    if loop.test is not None or not isinstance(value, Sized):
+        return None
+
+    return len(value)
 
 
 def _error(message: str, line: int) -> TemplateSyntaxError:

@@ -85,6 +85,12 @@ class Problems:
             problem = _problem(leaf, leaf.line, _shorten(clean(message)), is_warning=True)
             self.add(problem, key)
 
+    def add_meaningless(self, leaf: CompiledLeaf) -> None:
+        """Report the filters of a leaf that mean nothing in it."""
+        for name, line in leaf.meaningless.items():
+            message = _shorten(f"'{name}' means nothing here: {leaf.leaf.meaningless[name]}")
+            self.add(_problem(leaf, line, message, is_warning=True))
+
     def add_unsteady(self, leaf: CompiledLeaf) -> None:
         """Report that a leaf changes without an event, if it does."""
         if leaf.unsteady is not None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import accumulate
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
@@ -66,6 +67,8 @@ class Templates:
         :meth:`check` finds names that do not exist
     :param list_limits: how many items of each list are shown, by path, such as ``fields``; a file
         with more of them is a problem
+    :param item_needs: the leaves without which an item of a list is not shown, by path, such as
+        ``fields``; an item that lacks one is a problem
     """
 
     def __init__(
@@ -83,12 +86,14 @@ class Templates:
         report: Callable[[TemplateError], object] | None = None,
         context: Collection[str] | None = None,
         list_limits: Mapping[str, int] = MappingProxyType({}),
+        item_needs: Mapping[str, Collection[str]] = MappingProxyType({}),
     ) -> None:
         self.kind = kind
         self._folders = tuple(folders)
         self._leaves = with_loops(leaves)
         self._leaves_of = {name: with_loops(own) for name, own in leaves_of.items()}
         self._list_limits = dict(list_limits)
+        self._item_needs = dict(item_needs)
         self._shorthands = dict(shorthands)
         self.words: Words = Words(self._render_word)
         """writes values in the words of the templates"""
@@ -433,6 +438,8 @@ class Templates:
                 compiled = self._compile_all(str(path), item, leaves, folder)
                 if len(compiled) == len(item):
                     items.append(_make_item(compiled))
+                    if not source.problems:  # which may be why something is lacking
+                        self._check_item(str(path), list_path, items[-1])
                 else:
                     is_whole = False
 
@@ -445,10 +452,19 @@ class Templates:
 
     def _check_length(self, file: str, path: str, items: Sequence[_Item]) -> None:
         limit = self._list_limits.get(path)
-        once = [item for item in items if item.loop is None and item.leaves]
-        if limit is not None and len(once) > limit:
-            message = f"has {len(once)} items, of which at most {limit} can be shown"
-            line = next(once[limit].all_leaves()).line
+        some = [item for item in items if item.leaves]
+        totals = list(accumulate(item.length for item in some))
+        if limit is not None and totals and totals[-1] > limit:
+            message = f"has {totals[-1]} items, of which at most {limit} can be shown"
+            first = next(item for item, total in zip(some, totals, strict=True) if total > limit)
+            line = next(first.all_leaves()).line
+            self._problems.add(TemplateError(file, message, leaf=path, line=line, is_warning=True))
+
+    def _check_item(self, file: str, path: str, item: _Item) -> None:
+        lacking = [name for name in self._item_needs.get(path, ()) if name not in item.leaves]
+        if lacking and item.leaves:
+            message = f"an item without '{lacking[0]}' is not shown"
+            line = next(item.all_leaves()).line
             self._problems.add(TemplateError(file, message, leaf=path, line=line, is_warning=True))
 
     def _compile_all(
@@ -474,6 +490,7 @@ class Templates:
                     continue
 
             compiled[path] = self._compiled[file, path, source] = leaf
+            self._problems.add_meaningless(leaf)
             known = leaf.constant or leaf.beginning
             if leaf.leaf.warn is not None and known:
                 self._problems.add_warning(leaf, known)
@@ -503,6 +520,11 @@ class _Item:
     leaves: Mapping[str, CompiledLeaf]
     loop: Loop | None
     """for what it is repeated; None if it is there once"""
+
+    @property
+    def length(self) -> int:
+        """How often it is there at least, whatever the event is."""
+        return 1 if self.loop is None else self.loop.length or 0
 
     def all_leaves(self) -> Iterator[CompiledLeaf]:
         if self.loop is not None:

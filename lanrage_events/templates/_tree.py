@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
@@ -114,6 +114,17 @@ def check_filters(tree: nodes.Template, marking: Marking, leaf: str) -> None:
             problem = TemplateSyntaxError(str(error), node.lineno)
             problem.translated = True  # its text is the message alone
             raise problem from None
+
+
+def lines_of_filters(tree: nodes.Template, names: Collection[str]) -> dict[str, int]:
+    """Return those of some filters that a template names, each with its first line in the leaf."""
+    lines: dict[str, int] = {}
+    for node in tree.find_all(nodes.Filter):
+        for name in _names(node):
+            if name in names:
+                lines.setdefault(name, node.lineno)
+
+    return lines
 
 
 def keeps_lines(tree: nodes.Template, marking: Marking) -> bool:

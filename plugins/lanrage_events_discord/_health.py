@@ -12,7 +12,7 @@ from lanrage_events.outbox import Outbox, OutboxStatistics
 from ._delivery import Lane, LaneState
 
 NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
-NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
+NO_DEFAULT_WEBHOOK = "routes or cards name webhook 'default', but no webhook_url is set"
 # A wait that is longer than one for any usual limit of Discord's.
 LONG_WAIT_SECONDS = 60.0
 
@@ -31,7 +31,7 @@ def delivery_health(
 
     :param outbox: None before the first start
     :param lanes: of all webhooks
-    :param lacks_default: whether a route names the default webhook although there is none
+    :param lacks_default: whether a route or a card names the default webhook although there is none
     :param cards: what is wrong with cards, empty if nothing is
     :param alerts: what is reported as wrong, empty if nothing is
     :param notes: what may explain why something is not posted, some of it empty

@@ -145,7 +145,7 @@ class Pictures:
                 file = OwnFile(folder, name)
                 return _Found(read_picture(file, file.read(PICTURE_MAX_BYTES)), problems)
             except ValueError as error:
-                problems.append(f"{folder}: {error}")
+                problems.append(f"{folder.joinpath(name)}: {error}")
 
         return _Found(None, problems)
 

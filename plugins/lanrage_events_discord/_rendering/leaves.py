@@ -133,21 +133,32 @@ def markdown_leaf(
     )
 
 
-def _plain_leaf(limit: int) -> TemplateLeaf:
-    return TemplateLeaf(write=plain, limit=limit, measure=utf16_units)
+def plain_leaf(limit: int) -> TemplateLeaf:
+    """Return a leaf whose text Discord shows as it is.
+
+    :param limit: UTF-16 units
+    """
+    return TemplateLeaf(
+        write=plain, limit=limit, measure=utf16_units, meaningless={"relative": _ONLY_MARKDOWN}
+    )
 
 
+_ONLY_MARKDOWN = "Discord would show it as '<t:…:R>', since it has times only in markdown"
 _URL_LEAF = TemplateLeaf(
-    write=plain, context_filter=place_in_url, parse=parse_url, find_constant=find_host
+    write=plain,
+    context_filter=place_in_url,
+    parse=parse_url,
+    find_constant=find_host,
+    meaningless={"relative": _ONLY_MARKDOWN},
 )
 _PICTURE_LEAF = replace(_URL_LEAF, warn=explain_picture)
 
 EXTRA_LEAVES: Mapping[str, TemplateLeaf] = {
     # Outside of an embed, the same is markdown; what would mention someone is escaped there, too.
     "content": markdown_leaf(limits.CONTENT_MAX_CHARACTERS, lines=True),
-    "username": replace(_plain_leaf(limits.USERNAME_MAX_CHARACTERS), parse=_parse_username),
+    "username": replace(plain_leaf(limits.USERNAME_MAX_CHARACTERS), parse=_parse_username),
     "avatar_url": _PICTURE_LEAF,
-    "buttons[].label": _plain_leaf(limits.BUTTON_LABEL_MAX_CHARACTERS),
+    "buttons[].label": plain_leaf(limits.BUTTON_LABEL_MAX_CHARACTERS),
     "buttons[].url": replace(_URL_LEAF, parse=_parse_button_url),
 }
 """the leaves of what a message has besides its embed"""
@@ -166,9 +177,9 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "url": _URL_LEAF,
     "color": TemplateLeaf(parse=parse_color),
     "timestamp": TemplateLeaf(parse=parse_time),
-    "footer.text": _plain_leaf(limits.FOOTER_MAX_CHARACTERS),
+    "footer.text": plain_leaf(limits.FOOTER_MAX_CHARACTERS),
     "footer.icon_url": _PICTURE_LEAF,
-    "author.name": _plain_leaf(limits.AUTHOR_MAX_CHARACTERS),
+    "author.name": plain_leaf(limits.AUTHOR_MAX_CHARACTERS),
     "author.url": _URL_LEAF,
     "author.icon_url": _PICTURE_LEAF,
     "thumbnail.url": _PICTURE_LEAF,
@@ -177,7 +188,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "fields[].name": markdown_leaf(limits.FIELD_NAME_MAX_CHARACTERS),
     "fields[].value": markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
     "fields[].inline": TemplateLeaf(parse=_parse_switch),
-    "digest.group": _plain_leaf(DIGEST_GROUP_MAX_CHARACTERS),
+    "digest.group": plain_leaf(DIGEST_GROUP_MAX_CHARACTERS),
     "digest.heading": replace(
         markdown_leaf(DIGEST_HEADING_MAX_CHARACTERS, overflow=DIGEST_HEADING_OVERFLOW_CHARACTERS),
         context={"count": SafeString(COUNT)},
@@ -195,6 +206,9 @@ LEAVES: Mapping[str, TemplateLeaf] = {
 
 LIST_LIMITS = {"fields": limits.EMBED_MAX_FIELDS, "buttons": limits.MESSAGE_MAX_BUTTONS}
 """how many items Discord shows of the lists of a template"""
+
+ITEM_NEEDS = {"fields": ("name", "value"), "buttons": ("label", "url")}
+"""the leaves without which an item of those lists is not shown"""
 
 
 def pictures_of(leaves: Mapping[str, Any]) -> dict[str, str]:

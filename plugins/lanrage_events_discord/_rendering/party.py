@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lanrage_events import Event, Member, Party
@@ -15,7 +15,7 @@ from lanrage_events.templates import LeafWarning, TemplateLeaf, utf16_units
 
 from .. import limits
 from .._embeds import plain
-from .leaves import LEAVES, markdown_leaf
+from .leaves import LEAVES, markdown_leaf, plain_leaf
 
 PLAIN_CARD_MAX_CHARACTERS = 200
 """of the title of a plain card, and of its text"""
@@ -37,17 +37,17 @@ def _parse_tags(text: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
+_NO_PLAYERS = "a card mentions nobody but whom 'mention' of its configuration names"
 _SHOWN = {
     **{path: leaf for path, leaf in LEAVES.items() if not path.startswith("digest.")},
     # What is too long for it would push the rest of a card down.
     "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
     "description": markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
+    "content": replace(LEAVES["content"], meaningless={"mention_player": _NO_PLAYERS}),
 }
 
 CARD_ONLY_LEAVES: Mapping[str, TemplateLeaf] = {
-    "thread_name": TemplateLeaf(
-        write=plain, limit=limits.THREAD_NAME_MAX_CHARACTERS, measure=utf16_units
-    ),
+    "thread_name": plain_leaf(limits.THREAD_NAME_MAX_CHARACTERS),
     "applied_tags": TemplateLeaf(write=plain, parse=_parse_tags),
 }
 """the leaves of the post of a card"""

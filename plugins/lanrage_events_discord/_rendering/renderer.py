@@ -36,6 +36,7 @@ from .leaves import (
     EXTRA_LEAVES,
     FILTERS,
     FUNCTIONS,
+    ITEM_NEEDS,
     LEAVES,
     LIST_LIMITS,
     SHORTHANDS,
@@ -115,6 +116,7 @@ class Renderer:
             report=report,
             context=("invite",),
             list_limits=LIST_LIMITS,
+            item_needs=ITEM_NEEDS,
         )
         self._invite_url = invite_url
         self._classes: dict[str, type[Event]] = {}

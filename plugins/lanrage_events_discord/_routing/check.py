@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeAlias
 
-from lanrage_events import ConfigProblem, Event, PartyCreated, PeerLeft
-from lanrage_events.abc import Bus
+from lanrage_events import (
+    ConfigProblem,
+    Event,
+    EventBus,
+    PartyCreated,
+    PartyEnded,
+    PeerJoined,
+    PeerLeft,
+)
+from lanrage_events.abc import Bus, Rules
 from lanrage_events.config import EventTypes
 from lanrage_events.events import EventRegistry
 
-from .._config import DEFAULT_WEBHOOK, CardConfig, DiscordConfig, RouteConfig
+from .._config import DEFAULT_WEBHOOK, SHOWN_EVENTS, CardConfig, DiscordConfig, RouteConfig
 
 _ALL = ""
 """stands for all webhooks"""
@@ -20,6 +29,17 @@ _COUNTING_PACKAGE = "lanrage_events_parties"
 """the package of the plugin that counts the players of a party"""
 _MAX_COMPARED = 100
 """routes with the same values, since each is compared with each"""
+_JOINED = PeerJoined(peer_name="Ann", party_name="Friday LAN", party_id="lan-42")
+_ENDED = PartyEnded(
+    party_name="Friday LAN",
+    party_id="lan-42",
+    since=datetime(2026, 3, 6, 20, 15, tzinfo=UTC),
+    duration=60.0,
+    peak=1,
+    visitors=1,
+    players=("Ann",),
+    games=(),
+)
 Place: TypeAlias = Callable[[str], str | None]
 """returns where a key of the plugin's configuration stands, as ``file:line:column``"""
 
@@ -96,14 +116,48 @@ def check(config: DiscordConfig, bus: Bus, place: Place) -> Iterator[ConfigProbl
         yield ConfigProblem(text, path, warning=True)
 
     yield from check_routes(config, bus.events, place)
-    yield from check_cards(config.cards)
+    yield from check_cards(config.cards, bus.events)
+    if config.cards and isinstance(bus, EventBus) and bus.rules is not None:
+        yield from _unended(bus.rules)
 
 
-def check_cards(cards: Sequence[CardConfig]) -> Iterator[ConfigProblem]:
-    """Yield warnings of the parties that a card is for and that there cannot be."""
+def check_cards(cards: Sequence[CardConfig], events: EventRegistry) -> Iterator[ConfigProblem]:
+    """Yield warnings of the parties that a card is for and that there cannot be, and the like."""
     for number, card in enumerate(cards):
         for found in card.where.problems([PartyCreated], "no party has this card"):
             yield replace(found, path=("cards", number, "where", *found.path))
+
+        for index, name in enumerate(card.messages):
+            types = [cls for cls in events.types() if EventTypes([name]).select(cls)]
+            if types and not any(issubclass(cls, SHOWN_EVENTS) for cls in types):
+                message = (
+                    "it has no effect: a card does not show such events, so they are posted anyway"
+                )
+                yield ConfigProblem(message, ("cards", number, "messages", index), warning=True)
+
+
+def _unended(rules: Rules) -> Iterator[ConfigProblem]:
+    """Yield a warning if rules drop the end of a party whose other events they let pass."""
+    by = _dropping(rules, _ENDED)
+    if by and not _dropping(rules, _JOINED):
+        message = f"{by} drops party_ended, by which cards end, so they stay open: let it pass"
+        yield ConfigProblem(message, ("cards",), about_key=True, warning=True)
+
+
+def _dropping(rules: Rules, event: Event) -> str:
+    """Return the name of the rule that drops an event, empty if all let it pass."""
+    for rule in rules.transforms(type(event)):
+        try:
+            found = rule.function(event)
+        except Exception:  # noqa: BLE001, S112 - a template may raise anything
+            continue
+
+        if not isinstance(found, Event):
+            return rule.name
+
+        event = found
+
+    return ""
 
 
 @dataclass(slots=True)

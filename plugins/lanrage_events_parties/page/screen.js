@@ -100,7 +100,7 @@ export default function screen(root, host) {
     const { columns, size, most, pages } = arrange(people, members.length);
     const number = Math.floor(performance.now() / PAGE_MS) % pages;
     const rows = members.slice(number * most, (number + 1) * most);
-    const latest = shown.events.slice(0, Math.floor(events.clientHeight / (EVENT_HEIGHT * rem())));
+    const latest = latestOf(Math.floor(events.clientHeight / (EVENT_HEIGHT * rem())));
     setText(time, clock(words, now()));
     const content = JSON.stringify([shown, rows, latest, columns, size, number, pages], (key, value) => (key === "time" && value === shown.time ? null : value));
     if (content !== drawn) {
@@ -141,12 +141,30 @@ export default function screen(root, host) {
     );
   }
 
-  function drawEvent({ type, time: at, name }) {
+  /** Return the last events that fit into some rows; the first of a minute has it in a row above. */
+  function latestOf(rows) {
+    const found = [];
+    let last = "";
+    for (const event of shown.events) {
+      const minute = clock(words, event.time);
+      rows -= minute === last ? 1 : 2;
+      if (rows < 0) {
+        break;
+      }
+
+      found.push({ ...event, minute: minute === last ? "" : minute });
+      last = minute;
+    }
+
+    return found;
+  }
+
+  function drawEvent({ type, time: at, name, minute }) {
     const [sign, verb] = SIGNS[type];
     return element(
       "li",
       {},
-      element("time", { datetime: at }, clock(words, at)),
+      minute && element("time", { datetime: at }, minute),
       element("span", { class: "parties-screen-sign", "aria-hidden": "true" }, sign),
       element("bdi", {}, legibleName(host, name)),
       element("span", { class: "visually-hidden" }, verb),

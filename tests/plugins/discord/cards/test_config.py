@@ -12,11 +12,12 @@ from lanrage_events_discord import DiscordConfig
 URL = "https://discord.com/api/webhooks/123456789012345678/" + "example-" * 8 + "token"
 
 
-def load(folder: Path, cards: str, *, parties: bool = True) -> list[str]:
+def load(folder: Path, cards: str, *, parties: bool = True, rules: str = "[]") -> list[str]:
     """Return the errors and warnings of a configuration, without its folder."""
     file = folder / "lanrage.yaml"
     lines = [
         f"state_folder: {folder / 'state'}",
+        f"rules: {rules}",
         "plugins:",
         *(["  parties: {}"] if parties else []),
         "  discord:",
@@ -52,6 +53,7 @@ def load(folder: Path, cards: str, *, parties: bool = True) -> list[str]:
         ("[{bump: ^sometimes}]", "expected 'never', or a duration, such as '10m'"),
         ("[{bump: ^false}]", "expected 'never', or a duration, such as '10m'"),
         ("[{bump: ^10s}]", "must be at least 1m"),
+        ("[{messages: [game_ended, ^notification]}]", "it has no effect: a card does not show"),
         ("[{messages: [^game_startd]}]", "'game_startd', did you mean 'game_started'?"),
         ("[{when_over: ^vanish}]", "recap"),
         ("[{poll: {question: ^''}}]", "expected at least 1 character"),
@@ -66,7 +68,7 @@ def load(folder: Path, cards: str, *, parties: bool = True) -> list[str]:
     ],
 )
 def test_each_problem_has_its_place(tmp_path: Path, cards: str, text: str) -> None:
-    place = f"lanrage.yaml:6:{cards.index('^') + len('    cards: ') + 1}: "
+    place = f"lanrage.yaml:7:{cards.index('^') + len('    cards: ') + 1}: "
     problems = load(tmp_path, cards.replace("^", ""))
     assert any(place in one and text in one for one in problems), problems
 
@@ -81,7 +83,7 @@ def test_without_the_plugin_that_ends_parties_there_are_no_cards(tmp_path: Path)
     (problem,) = load(tmp_path, "true", parties=False)
     message = "the plugin 'parties' says when a party is over, and is not there: add 'parties:'"
     assert problem.endswith(message)
-    assert problem.startswith("lanrage.yaml:5:")
+    assert problem.startswith("lanrage.yaml:6:")
     assert load(tmp_path, "false", parties=False) == []
 
 
@@ -109,3 +111,23 @@ def test_true_is_one_card_with_the_defaults() -> None:
 def test_a_webhook_that_has_only_cards_is_used(tmp_path: Path) -> None:
     text = "[{webhook: default}]\n    routes: [{events: notification, webhook: []}]"
     assert not any("no route names this webhook" in one for one in load(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("rules", "number"),
+    [
+        ("[{events: [party_ended], drop: true}]", 1),
+        ("[{set: {party_name: X}, events: [peer_left]}, {events: [party_e*], drop: true}]", 2),
+        ("[{events: [party_event], drop: true}]", 0),
+        ("[{events: [party_ended], where: {party_name: Test}, drop: true}]", 0),
+        ("[{events: [party_event], where: {party_name: {not: Test}}, drop: true}]", 0),
+        ("[{events: [game_ended], drop: true}]", 0),
+    ],
+)
+def test_rule_that_keeps_cards_open_is_a_warning(tmp_path: Path, rules: str, number: int) -> None:
+    expected = (
+        f"rule {number} drops party_ended, by which cards end, so they stay open: let it pass"
+    )
+    found = load(tmp_path, "true", rules=rules)
+    assert found == ([f"lanrage.yaml:7:5: {expected}"] if number else [])
+    assert load(tmp_path, "false", rules=rules) == []

@@ -248,3 +248,19 @@ async def test_a_card_that_was_pushed_up_is_edited_while_nothing_can_be_posted(
         await anyio.sleep(200)
         [card] = channel.cards
         assert channel.webhook.messages[-1]["id"] == card["id"]
+
+
+async def test_cards_of_a_default_webhook_that_is_missing_are_in_the_health(
+    running: Running,
+) -> None:
+    channel = Channel(running)
+    more = {"webhook_url": None, "webhooks": {"lobby": {"url": channel.webhook.url}}}
+    async with channel.open(more=more) as party:
+        health = party.setup.bus.health()["discord"]
+        assert health.status == "degraded"
+        assert health.detail == (
+            "routes or cards name webhook 'default', but no webhook_url is set"
+        )
+
+    async with channel.open(more=more, webhook="lobby") as party:
+        assert party.setup.bus.health()["discord"].status == "ok"

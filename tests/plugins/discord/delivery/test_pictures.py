@@ -188,7 +188,7 @@ async def test_previews_show_pictures_and_say_which_are_missing(
     assert answers["Doom"]["faults"] == []
     assert answers["Chess"]["embeds"][0]["image"] is None
     [fault] = answers["Chess"]["faults"]
-    assert fault == f"{folder}: there is no file 'chess.png' beside the template"
+    assert fault == f"{folder / 'chess.png'}: there is no file 'chess.png' beside the template"
 
 
 def test_the_preview_of_the_command_warns_of_what_is_missing(folder: Path) -> None:
@@ -198,7 +198,9 @@ def test_the_preview_of_the_command_warns_of_what_is_missing(folder: Path) -> No
     [found] = bus.plugins.preview(GameStarted(game_name="Chess", players=()))["discord"]
     [problem] = found.problems
     assert problem.warning
-    assert str(problem) == f"{folder}: there is no file 'chess.png' beside the template"
+    assert (
+        str(problem) == f"{folder / 'chess.png'}: there is no file 'chess.png' beside the template"
+    )
 
     [found] = bus.plugins.preview(GameStarted(game_name="Doom", players=()))["discord"]
     assert found.problems == ()

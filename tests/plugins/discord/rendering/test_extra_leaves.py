@@ -155,7 +155,11 @@ def test_button_without_a_label_or_an_address_is_left_out(tool: Tool) -> None:
         "- {label: Site, url: https://example.org}\n"
     )
     assert found.buttons == (Button("Site", "https://example.org"),)
-    assert tool.problems == []
+    assert all(problem.is_warning for problem in tool.problems)
+    assert [str(problem).partition(": buttons: ")[2] for problem in tool.problems] == [
+        "an item without 'label' is not shown",
+        "an item without 'url' is not shown",
+    ]
 
 
 def test_button_that_discord_would_not_take_is_left_out_with_a_warning(tool: Tool) -> None:
@@ -242,12 +246,44 @@ def test_fields_by_a_loop(tool: Tool) -> None:
             "fields:\n" + "- {name: a, value: b}\n" * 30,
             "27: fields: has 30 items, of which at most 25 can be shown",
         ),
-        ("fields: [{for: x in playrs, name: a}]", "1: fields[].for: 'playrs' is undefined"),
+        (
+            "fields: [{for: x in playrs, name: a, value: b}]",
+            "1: fields[].for: 'playrs' is undefined",
+        ),
+        (
+            "fields:\n- {name: a, value: b}\n- {for: x in range(30), name: a, value: b}\n",
+            "3: fields: has 31 items, of which at most 25 can be shown",
+        ),
+        (
+            "fields: [{for: x in 5, name: a, value: b}]",
+            "1: fields[].for: expected a loop over a list, such as 'player in players', found 5",
+        ),
+        ("buttons: [{url: 'https://a.org'}]", "1: buttons: an item without 'label' is not shown"),
+        ("fields: [{name: a}]", "1: fields: an item without 'value' is not shown"),
+        (
+            "footer: '{{ time | relative }}'",
+            "1: footer.text: 'relative' means nothing here: Discord would show it as '<t:…:R>'",
+        ),
+        ("author: '{{ [time] | map(\"relative\") | join }}'", "1: author.name: 'relative' means"),
+        ("username: |\n  a\n  {{ time | relative }}", "3: username: 'relative' means nothing here"),
+        (
+            "content: '{{ peer_name | mention_playr }}'",
+            "1: content: No filter named 'mention_playr', did you mean 'mention_player'?",
+        ),
     ],
 )
 def test_check_says_what_is_wrong(tool: Tool, text: str, message: str) -> None:
     [found] = tool.check("peer_joined", text)
     assert found.startswith(message)
+
+
+def test_a_card_says_that_its_content_mentions_no_player(tool: Tool) -> None:
+    [found] = tool.check("party_card", "content: '{{ party.host | mention_player }}'")
+    assert found == (
+        "1: content: 'mention_player' means nothing here: a card mentions nobody but whom 'mention' of"
+        " its configuration names"
+    )
+    assert tool.problems[0].is_warning
 
 
 def test_one_line_for_all_messages_is_for_the_plugins_own_too(tool: Tool) -> None:

@@ -136,6 +136,44 @@ def test_it_fits_every_beamer(open_site: Any, wide_visit: Any, count: int, pages
     assert page.locator("main b").count() == 0
 
 
+@pytest.mark.parametrize("count", [3, 40])
+def test_the_last_events_are_readable_at_once(open_site: Any, wide_visit: Any, count: int) -> None:
+    site = open_site(lambda _: INVITE)
+    add_parties(site)
+    begin = datetime.now(UTC).replace(second=30) - timedelta(minutes=90)
+    names = [f"xX_Sniper{number:02}" for number in range(count)]
+    site.publish(
+        *(
+            PeerJoined(
+                peer_name=name,
+                party_name="Friday LAN",
+                time=begin + timedelta(milliseconds=number),
+            )
+            for number, name in enumerate(names)
+        )
+    )
+    page = open_screen(wide_visit, site)
+    for width, height in BEAMERS:
+        page.set_viewport_size({"width": width, "height": height})
+        expect(events(page).first).to_contain_text(names[-1])
+        page.evaluate(
+            "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+        )
+        assert (
+            page.evaluate(
+                "[...document.querySelectorAll('.parties-screen-events bdi')]"
+                ".filter((node) => node.scrollWidth > node.clientWidth).length"
+            )
+            == 0
+        )
+        assert not page.evaluate(OVERLAPS)
+        # They happened in the same minute, which is there once.
+        expect(events(page).get_by_role("time")).to_have_count(1)
+        assert events(page).count() >= 3
+
+    wide_visit.snap(f"screen-{count}")
+
+
 def test_times_count_and_pages_turn_by_themselves(site: Any, wide_visit: Any) -> None:
     add_parties(site)
     page = wide_visit.page
