@@ -71,8 +71,8 @@ class Parties:
         self._records = OrderedDict[str, PartyRecord]()
         """by key, what changed longest ago first"""
         self._by_id: dict[str, PartyRecord] = {}
-        self._by_name: dict[str, dict[PartyRecord, None]] = {}
-        """by the form for comparison, what got the name first, first"""
+        self._by_name: dict[str, PartyRecord | dict[PartyRecord, None]] = {}
+        """by the form for comparison; of several with one name, what got it first, first"""
         self._ids = OrderedDict[str, PartyRecord]()
         """of the last events, with the party that each was about"""
         self._number = 0
@@ -154,6 +154,7 @@ class Parties:
         id, name = record.id, record.name
         is_changed = self._apply(record, event, over)
         if is_changed or known is not None:
+            record.remember(event.id)
             self._remember(event.id, record)
 
         if not is_changed:
@@ -215,6 +216,7 @@ class Parties:
         :param before: the time
         :param empty: whether to return only those that nobody is in, and in which no game was started
         """
+        self._sort()
         return [
             record.key
             for record in self._records.values()
@@ -322,7 +324,8 @@ class Parties:
             return named if named is not None and named.id is None else None
 
         if name is not None:
-            return next(reversed(self._by_name.get(fold(name), {})), None)
+            found = self._by_name.get(fold(name))
+            return next(reversed(found)) if isinstance(found, dict) else found
 
         if isinstance(event, GameStarted):
             return self._find_players(event.players) or self._find_default(event, default)
@@ -383,20 +386,25 @@ class Parties:
             self._by_id[record.id] = record
 
         if record.name is not None:
-            self._by_name.setdefault(fold(record.name), {})[record] = None
+            named = self._by_name.setdefault(fold(record.name), record)
+            if isinstance(named, dict):
+                named[record] = None
+            elif named is not record:
+                self._by_name[fold(record.name)] = {named: None, record: None}
 
     def _unlist(self, record: PartyRecord, name: str | None) -> None:
-        named = {} if name is None else self._by_name.get(fold(name), {})
-        named.pop(record, None)
-        if name is not None and not named:
+        named = None if name is None else self._by_name.get(fold(name))
+        if isinstance(named, dict):
+            named.pop(record, None)
+
+        if name is not None and (named is record or not named):
             self._by_name.pop(fold(name), None)
 
     def _remember(self, id: str, record: PartyRecord) -> None:
         self._ids[id] = record
-        record.ids[id] = None
         if len(self._ids) > _IDS_MAX:
             oldest, its_record = self._ids.popitem(last=False)
-            its_record.ids.pop(oldest, None)
+            its_record.forget_id(oldest)
 
     def _sort(self) -> None:
         """Bring what was loaded into the order in which it was dumped."""
@@ -410,9 +418,9 @@ class Parties:
             self._list(record)
 
         records.sort(key=lambda record: record.changed)
-        self._records = OrderedDict((record.key, record) for record in records)
         for record in records:
-            for id in tuple(record.ids):
+            self._records.move_to_end(record.key)
+            for id in record.ids:
                 self._remember(id, record)
 
     def _note_bound(self, kind: str) -> None:

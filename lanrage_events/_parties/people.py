@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from sys import intern
 
 AWAY_AT_MOST = timedelta(minutes=1)
 """who is back within this time of leaving has not been away, since the line had dropped; and who leaves
@@ -64,12 +65,13 @@ class People:
 
     def __init__(self, limit: int, bounded: Callable[[str], object]) -> None:
         self._limit, self._bounded = limit, bounded
-        self._by_id: dict[str, Person] = {}
+        self._by_id: dict[str, Person] | None = None
+        """None without ids, since there are many parties, and most have few people"""
         self._by_name: dict[str, Person] = {}
         """by the form for comparison, who joined last of those with one name"""
-        self.members: dict[Person, None] = {}
+        self.members: tuple[Person, ...] = ()
         """in the order in which they joined"""
-        self.gone: dict[Person, None] = {}
+        self.gone: tuple[Person, ...] = ()
         """who left, in the order in which they did"""
 
     def __iter__(self) -> Iterator[Person]:
@@ -86,7 +88,7 @@ class People:
         if peer_id is None:
             return named
 
-        known = self._by_id.get(peer_id)
+        known = None if self._by_id is None else self._by_id.get(peer_id)
         return named if known is None and named is not None and named.id is None else known
 
     def is_meant(self, person: Person) -> bool:
@@ -100,26 +102,29 @@ class People:
 
     def enter(self, person: Person, time: datetime, name: str, peer_id: str | None) -> bool:
         """Let a person be a member, of that name and id; return whether there is room."""
-        is_new = person not in self.gone and person not in self.members
+        is_here = person in self.members
+        is_new = not is_here and person not in self.gone
         if is_new and len(self.members) + len(self.gone) >= self._limit:
             if not self.gone:
                 self._bounded("members")
                 return False
 
             self._bounded("visitors")
-            self.forget(next(iter(self.gone)))
+            self.forget(self.gone[0])
 
         if not is_new and person.name != name:
             self._unname(person)
 
-        is_here = person in self.members
-        self.gone.pop(person, None)
+        if not is_here:
+            self.gone = self.gone if is_new else _without(self.gone, person)
+            self.members += (person,)
+
         person.resume(time)
         person.since, person.stay = person.since or time, None
         person.name, person.id, person.at = name, person.id or peer_id, time
-        self.restore(person, is_meant=True)
+        self._index(person, is_meant=True)
         if not is_here and person.since != time:
-            self.members = dict.fromkeys(sorted(self.members, key=lambda one: one.since or one.at))
+            self.members = tuple(sorted(self.members, key=lambda one: one.since or one.at))
 
         return True
 
@@ -128,14 +133,17 @@ class People:
         person.resume(time)
         person.seconds = person.stayed(time)
         person.stay, person.since, person.at = person.since, None, time
-        self.members.pop(person, None)
-        self.gone.setdefault(person)
+        self.members = _without(self.members, person)
+        if person not in self.gone:
+            self.gone += (person,)
 
     def forget(self, person: Person) -> None:
         """Forget a person."""
-        self.members.pop(person, None)
-        self.gone.pop(person, None)
-        self._by_id.pop(person.id or "", None)
+        self.members = _without(self.members, person)
+        self.gone = _without(self.gone, person)
+        if self._by_id is not None:
+            self._by_id.pop(person.id or "", None)
+
         self._unname(person)
 
     def restore(self, person: Person, *, is_meant: bool) -> None:
@@ -143,13 +151,30 @@ class People:
 
         :param is_meant: see the method
         """
-        (self.gone if person.since is None else self.members).setdefault(person)
+        if person.since is None:
+            self.gone += () if person in self.gone else (person,)
+        elif person not in self.members:
+            self.members += (person,)
+
+        self._index(person, is_meant=is_meant)
+
+    def _index(self, person: Person, *, is_meant: bool) -> None:
         if person.id is not None:
+            self._by_id = {} if self._by_id is None else self._by_id
             self._by_id[person.id] = person
 
         if is_meant:
-            self._by_name[fold(person.name)] = person
+            key = fold(person.name)
+            self._by_name[key if key in self._by_name else intern(key)] = person
 
     def _unname(self, person: Person) -> None:
         if self.is_meant(person):
             del self._by_name[fold(person.name)]
+
+
+def _without(people: tuple[Person, ...], person: Person) -> tuple[Person, ...]:
+    if person not in people:
+        return people
+
+    index = people.index(person)
+    return people[:index] + people[index + 1 :]

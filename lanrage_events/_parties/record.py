@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from sys import intern
+from types import MappingProxyType
 from typing import Any
 
 from .party import Member, Party
@@ -18,6 +20,8 @@ _LOYAL = 3
 # With as many, a party of twelve takes less than 4 KB.
 _DUMPED_IDS_MAX = 50
 _FORMAT = 1
+# There are many parties, and most have none.
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False)
@@ -45,14 +49,14 @@ class PartyRecord:
     """the game that was started, which hides that of the server"""
     match_at: datetime | None = None
     """the time of the last event of a match; what happened before changes nothing"""
-    players: dict[str, str] = field(default_factory=dict)
+    players: Mapping[str, str] = field(default_factory=lambda: _NONE)
     """who plays the match, by the form for comparison"""
     game: str | None = None
     """the match, or else the game of the server"""
     game_since: datetime | None = None
-    played: dict[str, tuple[str, float, int]] = field(default_factory=dict)
+    played: Mapping[str, tuple[str, float, int]] = field(default_factory=lambda: _NONE)
     """the games before, by the form for comparison"""
-    ids: dict[str, None] = field(default_factory=dict)
+    ids: list[str] | tuple[()] = ()
     """of its last events"""
     number: int = 0
     """when it got its name, as a number that grows with each event"""
@@ -111,9 +115,9 @@ class PartyRecord:
         if person is not None and time < person.at:
             return False
 
-        was_playing = self.players.pop(fold(name), None) is not None
+        was_playing = self._quit(name)
         if person is not None and person.since is not None:
-            self.players.pop(fold(person.name), None)
+            self._quit(person.name)
             self.people.leave(person, time)
         else:
             is_known = person is None or person.at == time
@@ -180,7 +184,7 @@ class PartyRecord:
         people = [one for one in self.people if matches(one.name) or (one.id and matches(one.id))]
         players = {key: name for key, name in self.players.items() if not matches(name)}
         is_host = self.host is not None and matches(self.host)
-        ids = {id: None for id in self.ids if not names(id)}
+        ids = [id for id in self.ids if not names(id)] or ()
         is_changed = bool(people) or is_host or (players, ids) != (self.players, self.ids)
         for person in people:
             self.people.forget(person)
@@ -195,7 +199,7 @@ class PartyRecord:
         self.since = self.last_change = time
         self.host = self.created_at = self.match = self.match_at = None
         self.peak = self.visitors = 0
-        self.players, self.played = {}, {}
+        self.players = self.played = _NONE
         self.game, self.game_since = self.server, None if self.server is None else time
 
     def party(self, ended: datetime | None = None) -> Party:
@@ -237,8 +241,14 @@ class PartyRecord:
         ]
         times = {name: _text(getattr(self, name)) for name in _TIMES}
         values = {name: getattr(self, name) for name in _VALUES}
-        ids = list(self.ids)[-_DUMPED_IDS_MAX:]
-        data = {"format": _FORMAT, **values, **times, "people": people, "ids": ids}
+        values |= {name: dict(values[name]) for name in _MAPPINGS}
+        data = {
+            "format": _FORMAT,
+            **values,
+            **times,
+            "people": people,
+            "ids": self.ids[-_DUMPED_IDS_MAX:],
+        }
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -254,16 +264,45 @@ class PartyRecord:
 
             values = {name: data[name] for name in _VALUES}
             times: dict[str, Any] = {name: _time(data[name]) for name in _TIMES}
-            record = cls(limit, bounded, **values, **times, ids=dict.fromkeys(data["ids"]))
-            record.played = {key: (name, s, n) for key, (name, s, n) in record.played.items()}
+            if values["changed"] == values["number"]:
+                values["changed"] = values["number"]  # one object is enough
+
+            record = cls(limit, bounded, **values, **times, ids=list(data["ids"]) or ())
+            record.players = record.players or _NONE
+            played = {key: (name, s, n) for key, (name, s, n) in record.played.items()}
+            record.played = played or _NONE
             for name, id, at, since, seconds, is_meant, stay in data["people"]:
                 joined = _time(since)
-                person = Person(name, id, _moment(at), joined, seconds, _time(stay))
+                # Players are in many parties.
+                name = intern(name) if isinstance(name, str) else name
+                person = Person(name, id, _moment(at), joined, seconds or 0.0, _time(stay))
                 record.people.restore(person, is_meant=is_meant)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is not a party that was dumped: {error!r}") from None
 
         return record
+
+    def remember(self, id: str) -> None:
+        """Note the id of an event that was followed."""
+        if self.ids:
+            self.ids.append(id)
+        else:
+            self.ids = [id]
+
+    def forget_id(self, id: str) -> None:
+        """Forget the id of an event, usually the first one."""
+        if isinstance(self.ids, list) and id in self.ids:
+            self.ids.remove(id)
+            self.ids = self.ids or ()
+
+    def _quit(self, name: str) -> bool:
+        """Let a player play no more; return whether it was one who did."""
+        if (key := fold(name)) not in self.players:
+            return False
+
+        players = {one: player for one, player in self.players.items() if one != key}
+        self.players = players or _NONE
+        return True
 
     def _change(self, time: datetime) -> bool:
         self.last_change = max(self.last_change, time)
@@ -272,7 +311,7 @@ class PartyRecord:
     def _end_match(self, time: datetime) -> None:
         self.match_at = max(self.match_at or time, time)
         self._play(self.server, time)
-        self.match, self.players = None, {}
+        self.match, self.players = None, _NONE
 
     def _play(self, game: str | None, time: datetime) -> None:
         """Let a game be the current one, and count the one before."""
@@ -282,7 +321,7 @@ class PartyRecord:
 
         if before is not None and not self.is_idle:
             if fold(before) in self.played or len(self.played) < _GAMES_MAX:
-                self.played[fold(before)] = self._total(before, time)
+                self.played = {**self.played, fold(before): self._total(before, time)}
             else:
                 self.bounded("games")
 
@@ -300,6 +339,7 @@ _VALUES = (
     *("key", "id", "name", "host", "peak", "visitors", "number", "changed"),
     *("server", "match", "players", "game", "played"),
 )
+_MAPPINGS = ("players", "played")
 
 
 def _text(time: datetime | None) -> str | None:

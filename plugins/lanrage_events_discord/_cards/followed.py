@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any
@@ -24,10 +24,12 @@ class Followed:
     id: str
     key: str
     """in the fold; a party that begins again under it is another one"""
-    cards: dict[str, Card] = field(default_factory=dict)
-    """by webhook"""
-    called: tuple[str | None, str | None] | None = None
-    """its id and its name when it was looked at for new cards, None before"""
+    cards: tuple[Card, ...] = ()
+    """at most one of each webhook"""
+    has_id: bool | None = None
+    """whether it had an id when it was looked at for new cards, None before"""
+    has_name: bool = False
+    """the same of a name"""
     over: Party | None = None
     """the party as it ended, None while it lasts"""
     ended_at: float | None = None
@@ -35,10 +37,19 @@ class Followed:
 
     def may_get_cards(self, event: PartyEvent) -> bool:
         """Whether an event about it may say that it is one that has cards."""
-        if self.called is None or isinstance(event, PartyCreated):
+        if self.has_id is None or isinstance(event, PartyCreated):
             return True
 
-        return any(new and not old for new, old in zip(called(event), self.called, strict=True))
+        id, name = called(event)
+        return bool((id and not self.has_id) or (name and not self.has_name))
+
+    def put(self, card: Card) -> None:
+        """Add a card, in place of the one of the same webhook."""
+        self.cards = (*[one for one in self.cards if one.webhook != card.webhook], card)
+
+    def drop(self, card: Card) -> None:
+        """Remove a card."""
+        self.cards = tuple(one for one in self.cards if one is not card)
 
     def place(self, names: Collection[str], webhook_ids: Mapping[str, str]) -> list[Card]:
         """Give each card to the webhook that has posted it, whatever its name is now.
@@ -47,20 +58,21 @@ class Followed:
         :param webhook_ids: Discord's ids of webhooks by name
         :return: the cards that have another webhook now; some may have none any more
         """
-        cards, self.cards = list(self.cards.values()), {}
-        for card in cards:
+        placed: dict[str, Card] = {}
+        for card in self.cards:
             for name in (card.webhook, *names):
-                if webhook_ids.get(name) == card.webhook_id and name not in self.cards:
-                    self.cards[name] = card
+                if webhook_ids.get(name) == card.webhook_id and name not in placed:
+                    placed[name] = card
                     break
 
-        for card in set(cards).difference(self.cards.values()):
-            self.cards.setdefault(card.webhook, card)
+        for card in set(self.cards).difference(placed.values()):
+            placed.setdefault(card.webhook, card)
 
-        moved = [card for name, card in self.cards.items() if name != card.webhook]
-        for name, card in self.cards.items():
+        moved = [card for name, card in placed.items() if name != card.webhook]
+        for name, card in placed.items():
             card.webhook = name
 
+        self.cards = tuple(placed.values())
         return moved
 
 

@@ -252,6 +252,9 @@ class Agenda:
         while self._heap and self._due.get(self._heap[0][3]) != self._heap[0][:2]:
             heappop(self._heap)
 
+        if not self._due:
+            self._due = {}  # one that had many takes as much when they are gone
+
         return self._heap[0][0] if self._heap else None
 
     def pop(self) -> tuple[Card, float]:

@@ -166,7 +166,7 @@ class CardStore:
             self._update(one, event)
 
         about = self._about(event, keys, before)
-        cards = () if about is None else about.cards.values()
+        cards = () if about is None else about.cards
         shown: dict[str, str] = {}
         for card in cards:
             is_message = card.config.messages.select(type(event))
@@ -210,7 +210,7 @@ class CardStore:
         if not is_full and followed.may_get_cards(event) and self.parties.size(key):
             self._add_cards(followed)
 
-        for card in followed.cards.values():
+        for card in followed.cards:
             self._touch(card)
 
     def _add_cards(self, followed: Followed) -> None:
@@ -218,9 +218,9 @@ class CardStore:
         if party is None:
             return
 
-        followed.called = party.id, party.name
+        followed.has_id, followed.has_name = bool(party.id), bool(party.name)
         for webhook, config in wanted_cards(self._configs or (), party.id, party.name).items():
-            if webhook in followed.cards:
+            if any(card.webhook == webhook for card in followed.cards):
                 continue
 
             if self._open_cards >= self.most_cards:
@@ -231,7 +231,7 @@ class CardStore:
             id = _new_id(cards)
             card = Card(id=id, webhook=webhook, party=followed.id, config=config)
             cards[id] = card
-            followed.cards[webhook] = card
+            followed.put(card)
             self._open_cards += 1
             self._touch(card)
 
@@ -258,7 +258,7 @@ class CardStore:
 
         followed.over, followed.ended_at = party, self._wall_clock()
         self._file.put(followed)
-        for card in followed.cards.values():
+        for card in followed.cards:
             card.is_over = True
             self._touch(card)
 
@@ -276,7 +276,7 @@ class CardStore:
 
     def _forget(self, followed: Followed) -> None:
         """Forget a party with its cards."""
-        for card in list(followed.cards.values()):
+        for card in followed.cards:
             self._drop(card)
 
         del self._known[followed.id]
@@ -284,7 +284,7 @@ class CardStore:
         self._file.remove(followed)
 
     def _drop(self, card: Card) -> None:
-        del self._known[card.party].cards[card.webhook]
+        self._known[card.party].drop(card)
         self._cards.get(card.webhook, {}).pop(card.id, None)
         self._changed.pop(card, None)
         self._file.remove(card)
@@ -329,7 +329,7 @@ class CardStore:
 
         for followed in changed:
             self._file.put(followed)
-            for card in followed.cards.values():
+            for card in followed.cards:
                 # Its message still has the name.
                 card.is_done = card.is_done and card.message_id is None
                 self._touch(card)
@@ -385,7 +385,7 @@ class CardStore:
             try:
                 followed = self._known[party]
                 card = Card.load(id, webhook, followed.id, *values)
-                followed.cards[card.webhook] = card
+                followed.put(card)
                 loaded.append(card)
             except (KeyError, ValueError) as error:
                 self._file.leave_out(id, "card", error)
@@ -395,7 +395,7 @@ class CardStore:
                 self._file.put(card)
 
         for card in loaded:
-            if self._known[card.party].cards.get(card.webhook) is card:
+            if card in self._known[card.party].cards:
                 self._cards.setdefault(card.webhook, {})[card.id] = card
             else:
                 self._file.remove(card)
@@ -420,7 +420,7 @@ class CardStore:
             wanted = (
                 {} if party is None else wanted_cards(self._configs or (), party.id, party.name)
             )
-            for card in list(followed.cards.values()):
+            for card in followed.cards:
                 if card.webhook not in wanted:
                     left += not card.is_removed
                     self._drop(card)
