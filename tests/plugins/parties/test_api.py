@@ -28,7 +28,7 @@ def joined(name: str, party: str = "Friday LAN", *, ago: float = 0, **fields: An
 async def serving(*events: Event) -> AsyncIterator[tuple[EventBus, httpx.AsyncClient]]:
     http = HTTPPlugin(HTTPConfig(port=0))
     async with EventBus() as bus:
-        bus.register(PartiesPlugin(PartiesConfig()), "parties")
+        await bus.plugins.register_and_wait(PartiesPlugin(PartiesConfig()), "parties")
         await bus.plugins.register_and_wait(http, "http")
         for event in events:
             await bus.publish_and_wait(event)
