@@ -52,6 +52,9 @@ def test_the_examples_are_good_templates(
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_text(text, encoding="utf-8")
+    for picture in re.findall(r"fallback: (\S+\.png)", text):
+        (path.parent / picture).write_bytes(b"\x89PNG\r\n\x1a\n")
+
     registry = EventRegistry()
     faults: list[TemplateError] = []
     folders = [tmp_path / "my-templates", files("lanrage_events_templates")]
@@ -64,7 +67,11 @@ def test_the_examples_are_good_templates(
     entry = renderer.render(event)
 
     assert faults == []
-    assert broken_limits([entry.embed.to_dict()]) == []
+    embed = entry.embed.to_dict()
+    if "fallback" in text:  # it has no address before it is attached
+        del embed["thumbnail"]
+
+    assert broken_limits([embed]) == []
 
 
 def test_there_are_examples() -> None:

@@ -159,11 +159,12 @@ def test_an_embed_is_drawn_as_discord_lays_it_out() -> None:
 
 
 def test_colours_and_styles_are_drawn_where_the_terminal_has_them() -> None:
-    embed = Embed(title="Ann", url="https://example.com", description="**x**", color=0x2196F3)
+    # Rich remembers how it wrote a colour first, so no other test may have drawn this one.
+    embed = Embed(title="Ann", url="https://example.com", description="**x**", color=0x2196F1)
 
     assert drawn(EmbedDrawing(embed), console_of(colors="truecolor")) == [
-        "\x1b[38;2;33;150;243m▌\x1b[0m \x1b[1;4;34mAnn\x1b[0m",
-        "\x1b[38;2;33;150;243m▌\x1b[0m \x1b[1mx\x1b[0m",
+        "\x1b[38;2;33;150;241m▌\x1b[0m \x1b[1;4;34mAnn\x1b[0m",
+        "\x1b[38;2;33;150;241m▌\x1b[0m \x1b[1mx\x1b[0m",
     ]
     for color, code in ((0xFF0000, 196), (0, 16), (None, 239)):
         [line] = drawn(EmbedDrawing(Embed(title="Ann", color=color)), console_of(colors="256"))

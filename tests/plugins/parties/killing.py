@@ -57,7 +57,7 @@ def event(number: int) -> PartyEvent:
 
 async def publish_an_evening(folder: Path, first: int, report: Callable[[int], None]) -> None:
     chance = random.Random()
-    async with EventBus(state_folder=folder) as bus:
+    async with EventBus(state_folder=folder, blocked_after=None) as bus:
         await bus.plugins.register_and_wait(PartiesPlugin(PartiesConfig()), "parties")
         while True:
             last = first + chance.randint(1, MOST_AT_ONCE)
@@ -89,7 +89,7 @@ class Recaps:
 
 
 async def end_parties(folder: Path, first: int, report: Callable[[int], None]) -> None:
-    async with EventBus(state_folder=folder) as bus:
+    async with EventBus(state_folder=folder, blocked_after=None) as bus:
         await bus.plugins.register_and_wait(Recaps(folder), "recaps")
         plugin = PartiesPlugin(PartiesConfig(end_after=0))
         await bus.plugins.register_and_wait(plugin, "parties")
@@ -175,7 +175,7 @@ def try_ends(folder: Path, kills: int, backend: str, seed: int) -> Iterator[str]
     names = {f"LAN {number}" for number in range(acknowledged)}
 
     async def finish() -> None:
-        async with EventBus(state_folder=folder) as bus:
+        async with EventBus(state_folder=folder, blocked_after=None) as bus:
             await bus.plugins.register_and_wait(recaps, "recaps")
             plugin = PartiesPlugin(PartiesConfig(end_after=0))
             await bus.plugins.register_and_wait(plugin, "parties")

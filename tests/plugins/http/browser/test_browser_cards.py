@@ -43,7 +43,7 @@ def card_of(page: Page, party: str) -> Any:
 def test_cards_are_shown_with_their_state_and_why(site: Any, wide_visit: Any) -> None:
     page = open_cards(site, wide_visit, cards=[{"messages": []}])
     region = page.get_by_role("region", name="Cards")
-    expect(region).to_contain_text("As soon as someone joins a party, it has one.")
+    expect(region).to_contain_text("The next party that someone joins has one.")
     wide_visit.snap("cards-empty")
     site.publish(joined("Ann", "Friday LAN"))
     friday = card_of(page, "Friday LAN")

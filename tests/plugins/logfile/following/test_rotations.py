@@ -146,7 +146,8 @@ class Folder:
         self._touch(path)
 
     def _touch(self, path: Path) -> None:
-        os.utime(path, (1_000_000_000 + next(self._seconds),) * 2)
+        second = 1_000_000_000 + next(self._seconds)
+        os.utime(path, (second, second))
 
     def step(self, step: str) -> None:
         match step:

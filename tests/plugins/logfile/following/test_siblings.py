@@ -43,7 +43,8 @@ def append(path: Path, text: str, second: int | None = None) -> None:
 
 def touch(path: Path, second: int) -> None:
     """Let a file be changed at some second, as servers do in the order of their files."""
-    os.utime(path, (1_000_000_000 + second,) * 2)
+    time = 1_000_000_000 + second
+    os.utime(path, (time, time))
 
 
 async def test_an_older_file_that_is_touched_does_not_take_the_place_of_the_live_one(
@@ -107,6 +108,7 @@ async def test_two_files_with_an_incomplete_line_are_not_read_in_turns_for_ever(
 ) -> None:
     first, second = tmp_path / "1.log", tmp_path / "2.log"
     append(first, "", 1)
+    seen: list[str] = []
     for _ in range(2):
         async with evening(durable, path=tmp_path / "*.log") as server:
             append(first, rest, 2)
@@ -117,8 +119,9 @@ async def test_two_files_with_an_incomplete_line_are_not_read_in_turns_for_ever(
             await server.settle()
             append(second, "\n" + joined("Bob") + left("Bob") + rest, 5)
             await server.settle()
+            seen = server.seen
 
-    assert server.seen == ["+Ann", "-Ann", "+Bob", "-Bob"] * 2
+    assert seen == ["+Ann", "-Ann", "+Bob", "-Bob"] * 2
 
 
 async def test_another_file_that_grows_unread_is_said_and_read_when_the_first_is_quiet(
