@@ -373,8 +373,9 @@ class DiscordPlugin:
 
     def _lacks_default_webhook(self, configured: Iterable[str]) -> bool:
         """Whether a route or a card names the default webhook although there is none."""
-        users = (*self.config.routes, *self.config.cards)
-        named = any(DEFAULT_WEBHOOK in (user.webhook or ()) for user in users)
+        routes = [route.webhook or () for route in self.config.routes]
+        cards = [card.webhook for card in self.config.cards]
+        named = any(DEFAULT_WEBHOOK in names for names in (*routes, *cards))
         return named and DEFAULT_WEBHOOK not in set(configured)
 
     def _close_earlier_run(self) -> None:
